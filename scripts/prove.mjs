@@ -1,0 +1,59 @@
+// `npm run prove -- NAME [--rounds N] [--seed S] [--sockets] [--without X]`: a seeded experiment, round by round. Prints a
+// line for each round that fails, with what repeats it, and ends with `NAME: 200/200 hold`; exit 1 when one does not.
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+
+process.chdir(dirname(dirname(fileURLToPath(import.meta.url))))
+const names = readdirSync('proofs').map(file => file.replace(/\.ts$/, ''))
+
+let options
+try {
+  options = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '200' },
+      seed: { type: 'string', default: '1' },
+      sockets: { type: 'boolean', default: false },
+      without: { type: 'string' },
+    },
+  })
+} catch (error) {
+  stop(error.message)
+}
+const { positionals, values } = options
+const [name, ...rest] = positionals
+if (!name || rest.length > 0 || !names.includes(name))
+  stop(`no such proof: ${positionals.join(' ')}`)
+const [rounds, seed] = [Number(values.rounds), Number(values.seed)]
+if (!Number.isInteger(rounds) || rounds < 1)
+  stop(`--rounds takes a whole number above 0, not ${values.rounds}`)
+if (values.seed.trim() === '' || !Number.isSafeInteger(seed + rounds))
+  stop(`--seed takes a whole number, not ${values.seed}`)
+
+await import(pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href)
+const { round, MUTATIONS } = await import(pathToFileURL(join('proofs', `${name}.ts`)).href)
+const { without, sockets } = values
+if (without && !MUTATIONS.includes(without))
+  stop(`${name} has no mutation ${without}; it has: ${MUTATIONS.join(', ')}`)
+
+let held = 0
+for (let i = 0; i < rounds; i++) {
+  const faults = await round(seed + i, { without, sockets })
+  if (faults.length === 0) held++
+  else {
+    const repeat = `npm run prove -- ${name} --rounds 1 --seed ${seed + i}${sockets ? ' --sockets' : ''}${without ? ` --without ${without}` : ''}`
+    console.log(`seed ${seed + i}: ${faults.join('; ')}\n  repeat with: ${repeat}`)
+  }
+}
+console.log(`${name}: ${held}/${rounds} hold`)
+process.exit(held === rounds ? 0 : 1)
+
+function stop(message) {
+  console.error(
+    `prove: ${message}\n  → npm run prove -- NAME, where NAME is one of: ${names.join(', ')}`,
+  )
+  process.exit(2)
+}

@@ -1,0 +1,169 @@
+/**
+ * Every error tickwire raises: what it means, whether retrying can help, and how a command exits.
+ *
+ * `verdict` is what a feed does about it:
+ * `retry` reconnect with jittered backoff · `slow` reconnect, but start from a long wait (throttled, slot taken) ·
+ * `fatal` stop and say so (nothing but a change by the user helps) · `reshard` the connection carries too many symbols.
+ */
+export type Verdict = 'retry' | 'slow' | 'fatal' | 'reshard'
+
+interface Meaning {
+  readonly verdict: Verdict
+  /** Exit code of a command that ends with this error. */
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 130
+  readonly means: string
+}
+
+/** The table of codes; `docs/errors.md` holds the same rows and a test compares them. */
+export const ERRORS = {
+  AUTH_FAILED: { verdict: 'fatal', exit: 4, means: 'The venue refused the key or secret.' },
+  NOT_ENTITLED: {
+    verdict: 'fatal',
+    exit: 4,
+    means: 'The plan of this account lacks the data asked for.',
+  },
+  MISSING_KEY: { verdict: 'fatal', exit: 3, means: 'A provider needs a key and none was given.' },
+  BAD_KEY: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'A key or secret cannot be right as it stands (spaces, empty, control characters).',
+  },
+  BAD_CONFIG: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'A configuration file does not parse or holds an unknown or wrong value.',
+  },
+  BAD_OPTION: {
+    verdict: 'fatal',
+    exit: 2,
+    means: 'An option or argument has a value that cannot be used.',
+  },
+  UNKNOWN_PROVIDER: { verdict: 'fatal', exit: 2, means: 'No provider has this name.' },
+  UNKNOWN_FEED: { verdict: 'fatal', exit: 2, means: 'The provider has no feed of this name.' },
+  UNKNOWN_SYMBOL: { verdict: 'fatal', exit: 2, means: 'The venue does not know the symbol.' },
+  BAD_SYMBOL: {
+    verdict: 'fatal',
+    exit: 2,
+    means: 'A symbol is empty or has characters no venue accepts.',
+  },
+  UNSUPPORTED: {
+    verdict: 'fatal',
+    exit: 2,
+    means: 'The provider does not carry what was asked (kind, interval or wildcard).',
+  },
+  NO_SYMBOLS: { verdict: 'fatal', exit: 2, means: 'A list of symbols is empty.' },
+  UNREACHABLE: { verdict: 'retry', exit: 5, means: 'No connection could be made.' },
+  UPGRADE_REFUSED: {
+    verdict: 'retry',
+    exit: 5,
+    means: 'The server answered the WebSocket upgrade with an HTTP error.',
+  },
+  NOT_FOUND: {
+    verdict: 'fatal',
+    exit: 5,
+    means: 'The server does not know the address (HTTP 404 at the upgrade).',
+  },
+  RATE_LIMITED: { verdict: 'slow', exit: 5, means: 'The venue asks for fewer attempts.' },
+  CONNECTION_LIMIT: {
+    verdict: 'slow',
+    exit: 5,
+    means: 'All connections this account may hold are in use.',
+  },
+  HANDSHAKE_TIMEOUT: {
+    verdict: 'retry',
+    exit: 5,
+    means: 'The venue did not finish the greeting or authentication in time.',
+  },
+  CONNECTION_LOST: {
+    verdict: 'retry',
+    exit: 5,
+    means: 'The connection ended without being asked to.',
+  },
+  MUTE: {
+    verdict: 'retry',
+    exit: 5,
+    means: 'The connection stays open but answers nothing, not even pings.',
+  },
+  SLOW_CLIENT: {
+    verdict: 'retry',
+    exit: 5,
+    means: 'The venue dropped us because we read too slowly.',
+  },
+  SYMBOL_LIMIT: {
+    verdict: 'reshard',
+    exit: 4,
+    means: 'More symbols than one connection or the plan may carry.',
+  },
+  BAD_REQUEST: {
+    verdict: 'retry',
+    exit: 1,
+    means: 'The venue did not understand a message of ours.',
+  },
+  VENUE_ERROR: { verdict: 'retry', exit: 5, means: 'The venue reported a fault of its own.' },
+  READER_TOO_SLOW: {
+    verdict: 'fatal',
+    exit: 1,
+    means: 'A reader with the policy `close` fell behind its bounds.',
+  },
+  HANDLER_FAILED: {
+    verdict: 'retry',
+    exit: 1,
+    means: 'A handler threw or rejected; the event it failed on is attached.',
+  },
+  BAD_EVENT: { verdict: 'fatal', exit: 6, means: 'A value is not an event in the JSON form.' },
+  BAD_POSITION: { verdict: 'fatal', exit: 2, means: 'A position is not one of this tape.' },
+  CLOSED: { verdict: 'fatal', exit: 1, means: 'Used after it was closed.' },
+  OUTPUT_FAILED: { verdict: 'fatal', exit: 1, means: 'Standard output cannot be written.' },
+  PORT_IN_USE: { verdict: 'fatal', exit: 5, means: 'Another process listens on the port.' },
+  FILE_EXISTS: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'A file that would be written is already there.',
+  },
+} as const satisfies Record<string, Meaning>
+
+/** What went wrong, as a word programs can match on. */
+export type ErrorCode = keyof typeof ERRORS
+
+export interface ErrorDetails {
+  /** What to do about it: the option, command or page that helps. */
+  readonly hint?: string | undefined
+  readonly cause?: unknown
+  /** How long the venue asked us to wait, ms. */
+  readonly retryAfterMs?: number | undefined
+}
+
+/** The one error class of tickwire. Match on `code`; `fatal` says whether trying again can help. */
+export class TickwireError extends Error {
+  override readonly name = 'TickwireError'
+  readonly code: ErrorCode
+  /** The way out, in one sentence. */
+  readonly hint: string | undefined
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.hint = details.hint
+    this.retryAfterMs = details.retryAfterMs
+  }
+
+  get verdict(): Verdict {
+    return ERRORS[this.code].verdict
+  }
+
+  /** True when only a change by the user can help. */
+  get fatal(): boolean {
+    return this.verdict === 'fatal'
+  }
+}
+
+/** Any thrown value as an `Error`. */
+export function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown
+  try {
+    return new Error(String(thrown))
+  } catch (cause) {
+    return new Error('a thrown value that is no text', { cause })
+  }
+}

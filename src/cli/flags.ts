@@ -1,0 +1,69 @@
+import { TickwireError } from '../base/errors.ts'
+import { didYouMean } from '../base/suggest.ts'
+import { asNumber } from './config.ts'
+import { KINDS, type Kind } from './schema.ts'
+
+/** The longest a timer of Node can wait, ms. */
+const LONGEST_MS = 2 ** 31 - 1
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+/** `10s`, `500ms`, `5m`, `1.5h` in ms. @throws BAD_OPTION */
+export function parseDuration(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? []
+  const ms = Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  if (ms > 0 && ms <= LONGEST_MS) return ms
+  if (ms > LONGEST_MS) throw bad('--duration', text, 'Give at most 596h, or none to go on.')
+  throw bad('--duration', text, 'Give a number and a unit, as in 500ms, 10s, 5m or 1h.')
+}
+
+/** A whole number from 1. @throws BAD_OPTION */
+export function parseLimit(text: string): number {
+  const limit = Number(text)
+  if (/^\d+$/.test(text) && limit >= 1 && Number.isSafeInteger(limit)) return limit
+  throw bad('--limit', text, 'Give a whole number from 1.')
+}
+
+/** Events a second. @throws BAD_OPTION */
+export function parseRate(text: string): number | 'max' {
+  const rate = asNumber(text)
+  if (rate === 'max' || (typeof rate === 'number' && rate > 0)) return rate as number | 'max'
+  throw bad('--rate', text, 'Give events per second above 0, or max for as many as possible.')
+}
+
+/** @throws BAD_OPTION */
+export function parseSeed(text: string): number {
+  const seed = Number(text)
+  if (/^-?\d+$/.test(text) && Number.isSafeInteger(seed)) return seed
+  throw bad('--seed', text, 'Give a whole number.')
+}
+
+/** @throws BAD_OPTION */
+export function parseKinds(text: string): Kind[] {
+  const kinds = text.split(/[\s,]+/).filter(part => part !== '')
+  if (kinds.length === 0) throw bad('--kinds', text, `Name some of: ${KINDS.join(', ')}.`)
+  return kinds.map(kind => {
+    const known = KINDS.find(name => name === kind.toLowerCase())
+    if (known) return known
+    throw new TickwireError('BAD_OPTION', `unknown kind ${JSON.stringify(kind)}`, {
+      hint: didYouMean(kind, KINDS),
+    })
+  })
+}
+
+/**
+ * Symbols as written on the command line, separated by spaces or commas.
+ * @throws NO_SYMBOLS when something was written and no symbol is in it
+ */
+export function parseSymbols(words: readonly string[]): string[] | undefined {
+  if (words.length === 0) return undefined
+  const symbols = words.flatMap(word => word.split(/[\s,]+/)).filter(part => part !== '')
+  if (symbols.length > 0) return [...new Set(symbols)]
+  throw new TickwireError('NO_SYMBOLS', 'the list of symbols is empty', {
+    hint: 'Name at least one, as in `tickwire stream SPY TSLA`.',
+  })
+}
+
+function bad(flag: string, text: string, hint: string): TickwireError {
+  return new TickwireError('BAD_OPTION', `${flag} cannot be ${JSON.stringify(text)}`, { hint })
+}

@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { TickwireError } from '../base/errors.ts'
+import { init } from './commands/init.ts'
+import { stream } from './commands/stream.ts'
+import { up } from './commands/up.ts'
+import type { Surroundings } from './config.ts'
+import { describeError, exitCodeOf, say } from './console.ts'
+import { parseDuration, parseKinds, parseLimit, parseRate, parseSeed } from './flags.ts'
+import { parseFeed, parseProvider } from './providers.ts'
+import {
+  parseConnections,
+  parseHold,
+  parsePort,
+  parseSimRate,
+  parseVenue,
+  SIM_PORT,
+} from './sim-flags.ts'
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string }
+
+const STREAM_HELP = `
+Output:
+  Columns on a terminal; one JSON event a line (NDJSON) when piped or with --json. Everything that is not data
+  goes to stderr. Prices that are not live and real say so: SIMULATED, DELAYED, TEST DATA.
+
+Connections:
+  A lost connection is made again until you end it. When not even the first one could be made within 30 s, or
+  within --duration, the command ends with exit code 5.
+
+Exit codes:
+  0 ended by --duration, --limit or a closed pipe · 1 unexpected · 2 usage · 3 configuration or missing key ·
+  4 key refused or plan lacks the data · 5 unreachable · 130 Ctrl-C · 143 SIGTERM
+
+Examples:
+  tickwire stream SPY TSLA --provider simulated
+  tickwire stream SPY,TSLA --quotes --bars --feed iex
+  tickwire stream FAKEPACA --feed test --raw --duration 10s
+  tickwire stream AAPL --trades --json --limit 1000 > trades.ndjson
+
+Keys are read from ${'`.env`'} or the environment (APCA_API_KEY_ID, APCA_API_SECRET_KEY), never from flags:
+  tickwire init`
+
+const UP_HELP = `
+Runs the whole engine and shows a live table, or lines as \`stream\` writes them when piped. Without a key and
+without --provider the market is simulated.
+
+Examples:
+  tickwire up
+  tickwire up SPY QQQ --provider simulated --rate 200`
+
+const SIM_HELP = `
+Speaks Alpaca's stock protocol, stream and REST, on 127.0.0.1: point any bot at the address it prints. Prices are
+SIMULATED. One connection per key and feed, as at the venue; the slot of a connection that was cut without a
+closing handshake stays taken for --hold. The fault menu is in docs/testing.md.
+
+Examples:
+  tickwire sim --symbols SPY,TSLA --rate 500 --seed 7
+  tickwire sim --faults faults.yaml --connections 3 --hold 0s
+
+  TICKWIRE_ALPACA_URL=ws://127.0.0.1:${SIM_PORT}/v2/iex tickwire stream SPY --provider alpaca
+
+Any key is accepted, unless TICKWIRE_SIM_KEY and TICKWIRE_SIM_SECRET are set (${'`.env`'} or environment).`
+
+function build(around: Surroundings, finish: (exit: number) => void): Command {
+  const program = new Command('tickwire')
+    .description('Live market data: every provider through one typed stream.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tickwire up                                      moving prices, no key needed
+  tickwire stream SPY TSLA --provider simulated    trades as lines
+  tickwire sim                                     a venue of your own to test against
+  tickwire init                                    set up keys for real ones`,
+    )
+
+  const watching = (name: string, description: string) =>
+    program
+      .command(name)
+      .description(description)
+      .argument(
+        '[symbols...]',
+        'separated by spaces or commas; * for all where the provider has it',
+      )
+      .option('-p, --provider <name>', 'alpaca or simulated', parseProvider)
+      .option('--feed <name>', 'of alpaca: iex sip delayed_sip boats overnight test', parseFeed)
+      .option('--trades', 'show trades')
+      .option('--quotes', 'show quotes')
+      .option('--bars', 'show minute bars')
+      .option(
+        '--kinds <list>',
+        'any of: trades quotes bars tickers statuses lulds imbalances …',
+        parseKinds,
+      )
+      .option('--rate <n>', 'of simulated: events a second, or max', parseRate)
+      .option('--seed <n>', 'of simulated: which market', parseSeed)
+      .option('--duration <time>', 'end after 500ms, 10s, 5m, 1h', parseDuration)
+      .option('--limit <n>', 'end after this many events', parseLimit)
+      .option('--json', 'one JSON event a line, on a terminal too')
+      .option('--config <file>', 'instead of ./tickwire.config.yaml')
+      .option('--debug', 'log to stderr, and show where errors come from')
+
+  watching('stream', 'print live events')
+    .option('--raw', 'print frames as received from the venue, one a line')
+    .addHelpText('after', STREAM_HELP)
+    .action(async (symbols: string[], flags) => finish(await stream(symbols, flags, around)))
+  watching('up', 'run the engine and show a live table')
+    .addHelpText('after', UP_HELP)
+    .action(async (symbols: string[], flags) => finish(await up(symbols, flags, around)))
+  program
+    .command('sim')
+    .description("run a venue on this machine that speaks a real one's protocol, faults included")
+    .option('--venue <name>', 'whose protocol: alpaca', parseVenue, 'alpaca')
+    .option('--port <n>', '0 for any free port', parsePort, SIM_PORT)
+    .option('--symbols <list>', 'separated by commas; any name will do')
+    .option('--rate <n>', 'events a second over all symbols', parseSimRate, 50)
+    .option('--seed <n>', 'which market, and which luck with faults', parseSeed, 1)
+    .option('--faults <file>', 'what goes wrong and when, as YAML or JSON')
+    .option('--connections <n>', 'connections per key and feed', parseConnections, 1)
+    .option('--hold <time>', 'how long a cut connection keeps its slot', parseHold, 90_000)
+    .option('--duration <time>', 'end after 500ms, 10s, 5m, 1h', parseDuration)
+    .option('--debug', 'show where errors come from')
+    .addHelpText('after', SIM_HELP)
+    .action(async flags => {
+      // A venue is much to load, and no other command needs it.
+      const { sim } = await import('./commands/sim.ts')
+      finish(await sim(flags, around))
+    })
+  program
+    .command('init')
+    .description('set up .env and tickwire.config.yaml here, and ask for keys')
+    .option('--force', 'set the keys in the .env that is there, and write the rest anew')
+    .action(async flags => finish(await init(flags, around)))
+
+  for (const command of [program, ...program.commands]) {
+    // Its errors are thrown, to be written in our own form.
+    command.exitOverride().configureOutput({ outputError: () => {} })
+  }
+  return program
+}
+
+/** commander's errors in our form: `error: unknown option '--x'\n(Did you mean --y?)`. */
+function asUsageError(error: CommanderError): TickwireError {
+  const [first = '', suggestion] = error.message.split('\n')
+  const message = first.replace(/^error: /, '').replace(/\.$/, '')
+  const hint = suggestion?.replace(/^\(|\)$/g, '') ?? 'See `tickwire --help`.'
+  return new TickwireError('BAD_OPTION', message, { hint })
+}
+
+/** Runs one command; resolves with the exit code. Never rejects: what goes wrong is said. */
+export async function runCommand(read: () => Surroundings): Promise<number> {
+  let debug = false
+  try {
+    const around = read()
+    debug = around.argv.includes('--debug')
+    let exit = 0
+    const program = build(around, code => {
+      exit = code
+    })
+    if (around.argv.length === 0) program.help()
+    await program.parseAsync(around.argv, { from: 'user' })
+    return exit
+  } catch (error) {
+    // Help and version have been printed already.
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    const shown = error instanceof CommanderError ? asUsageError(error) : error
+    say(describeError(shown, debug))
+    return exitCodeOf(shown)
+  }
+}

@@ -1,0 +1,134 @@
+import type { BackoffOptions } from '../base/backoff.ts'
+import type { Clock } from '../base/clock.ts'
+import type { TickwireError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { Sink } from '../flow/contracts.ts'
+import type { DeliveryCounters, DeliveryOptions } from '../flow/queue.ts'
+import type { EventStream } from '../flow/stream.ts'
+import type { EventOf, EventType, Interval, MarketEvent } from '../market/events.ts'
+import type { CHANNELS, Channel } from './channels.ts'
+import { OpenFeed } from './open-feed.ts'
+import type { Capabilities, Provider, RawFrame } from './provider.ts'
+import type { FeedState } from './session.ts'
+import type { SubscribeOutcome, TopicState } from './subscriptions.ts'
+
+export interface FeedOptions {
+  /** Name of this source on every event. @default the provider's id */
+  readonly source?: string
+  /** Bounds and policy for handlers and streams that fall behind. @default DELIVERY_DEFAULTS */
+  readonly delivery?: DeliveryOptions
+  /** Waits between attempts to connect. */
+  readonly backoff?: BackoffOptions
+  /** How long `subscribe` waits for the venue's answer before calling a topic pending, ms. @default 10000 */
+  readonly ackTimeoutMs?: number
+  /** How long a connection is kept after the last subscription is gone, ms. @default 1000 */
+  readonly lingerMs?: number
+  /**
+   * Folder of the files by which two processes of one machine share an account's connections instead of throwing
+   * each other off; `false` for none. @default a folder of this user in the system's temporary folder
+   */
+  readonly leases?: string | false
+  readonly clock?: Clock
+  /** @default warnings and errors to stderr */
+  readonly log?: Log
+  /** Chance for jitter. @default Math.random */
+  readonly random?: Random
+}
+
+/** Symbols by channel: `{ trades: ['SPY'], quotes: 'AAPL' }`. `'*'` is every symbol. */
+export type SubscribeRequest = { readonly [C in Channel]?: Symbols } & {
+  /** Length of the bars. @default '1m' */
+  readonly interval?: Interval
+}
+
+/** One symbol, several, or `'*'` for every symbol. */
+export type Symbols = string | readonly string[]
+export type Handler<E> = (event: E) => unknown
+
+export interface OnOptions extends DeliveryOptions {
+  /** Name in notices and counters. @default the function's name, or channel and symbols */
+  readonly name?: string
+  /** Ends it. */
+  readonly signal?: AbortSignal
+}
+
+export interface ListenOptions extends OnOptions {
+  /** For bars: their length. @default '1m' */
+  readonly interval?: Interval
+}
+
+/** A handler at work. */
+export interface Subscription {
+  /** The venue's answer. Rejects only when the feed ends fatally first. */
+  readonly ready: Promise<SubscribeOutcome>
+  readonly counters: DeliveryCounters & { readonly failures: number }
+  /** Stops calling the handler and lets go of symbols nobody else wants. May be called twice. */
+  close(): void
+}
+
+/** Subscribes a handler, or without one gives a stream to loop over. */
+export interface Subscribe<E extends MarketEvent> {
+  (symbols: Symbols, handler: Handler<E>, options?: ListenOptions): Subscription
+  (symbols: Symbols, options?: ListenOptions): EventStream<E>
+}
+
+export interface FeedStats {
+  readonly state: FeedState
+  /** Connections made so far. */
+  readonly connects: number
+  readonly events: number
+  /** How many topics are in which state with the venue. */
+  readonly topics: Readonly<Record<TopicState, number>>
+  /** Frames, or parts of frames, that could not be decoded. */
+  readonly malformed: number
+  /** The latest of them, cut to 500 characters. */
+  readonly samples: readonly { readonly reason: string; readonly frame: string }[]
+  /** Messages of kinds the decoder does not know, by kind. */
+  readonly unknown: Readonly<Record<string, number>>
+  /** Calls of handlers that threw or rejected. */
+  readonly failures: number
+  readonly readers: readonly (DeliveryCounters & { readonly name: string })[]
+}
+
+type Channels = { readonly [C in Channel]: Subscribe<EventOf<(typeof CHANNELS)[C]>> }
+
+/**
+ * One source, kept alive. It connects when something is first subscribed, and lets the connection go when nothing
+ * is any more, so a program that has left its loops ends by itself.
+ */
+export interface Feed extends Channels, AsyncDisposable {
+  readonly source: string
+  readonly capabilities: Capabilities
+  readonly state: FeedState
+  /** Resolves when the feed has ended, rejects when it ended fatally (a wrong key: no retry can help). */
+  readonly done: Promise<void>
+  /** Asks for more; resolves with the venue's answer. @throws NO_SYMBOLS BAD_SYMBOL UNSUPPORTED CLOSED */
+  subscribe(request: SubscribeRequest): Promise<SubscribeOutcome>
+  /** Takes back what `subscribe` asked for; handlers and streams keep theirs. */
+  unsubscribe(request: SubscribeRequest): void
+  /** Listens to what the feed delivers, without subscribing to anything. Returns what ends it. */
+  on<T extends EventType>(
+    kind: T,
+    handler: Handler<EventOf<T>>,
+    options?: ListenOptions,
+  ): () => void
+  on(kind: '*', handler: Handler<MarketEvent>, options?: ListenOptions): () => void
+  /** Handlers that threw or rejected, with the event they failed on. */
+  on(kind: 'error', handler: ErrorHandler): () => void
+  /** Frames as received, before they are decoded. Returns what ends it. */
+  raw(handler: (frame: RawFrame) => unknown): () => void
+  /** Appends everything to a tape, a store or another sink, before any handler sees it. Returns what ends it. */
+  pipe(sink: Sink): () => void
+  stats(): FeedStats
+  /** Closes the connection and ends all handlers and streams. May be called twice. */
+  close(): Promise<void>
+}
+
+/** Takes a failure and the event it came with, where there is one. */
+export type ErrorHandler = (error: TickwireError, event: MarketEvent | undefined) => unknown
+
+/** Opens a feed on a provider. Nothing is sent before the first subscription. */
+export function openFeed(provider: Provider, options: FeedOptions = {}): Feed {
+  return new OpenFeed(provider, options)
+}

@@ -1,0 +1,99 @@
+import type { MarketEvent } from '../market/events.ts'
+
+/** Most events remembered or held while a symbol changes its connection; more ends the wait. */
+const MOST = 10_000
+
+/**
+ * Moves one symbol from an old connection to a new one without a hole and without a repeat. Both carry it for a
+ * while: the old one is delivered and the new one held, until an event that both have shown is the last of the old
+ * one delivered. From there on the new one alone counts.
+ */
+export class Handover {
+  /** Delivered from the old connection since the move began: identity → how often. */
+  readonly #shown = new Map<string, number>()
+  /** Identity of the last one of them. */
+  #last: string | undefined
+  #held: MarketEvent[] = []
+  /** Set by a forced end: delivered from the new connection, so not to be delivered from the old one again. */
+  #taken: Map<string, number> | undefined
+  #confirmed = false
+  #done = false
+
+  /** The new connection carries the symbol whole: only what it shows from now on can take over. */
+  confirm(): void {
+    this.#confirmed = true
+  }
+
+  /** The new connection alone counts; the old one may let the symbol go. */
+  get done(): boolean {
+    return this.#done
+  }
+
+  /** An event of the symbol from the old connection; returns what is to be delivered, in order. */
+  old(event: MarketEvent): readonly MarketEvent[] {
+    const identity = identityOf(event)
+    if (this.#done) {
+      // After a proper end all of it has come, or will come, from the new connection.
+      if (!this.#taken) return []
+      return takeOne(this.#taken, identity) ? [] : [event]
+    }
+    const [first] = this.#held
+    if (first && identityOf(first) === identity) {
+      this.#held.shift()
+      return [event, ...this.#finish()]
+    }
+    addOne(this.#shown, identity)
+    this.#last = identity
+    if (this.#shown.size <= MOST) return [event]
+    // Not confirmed yet: what was shown long ago will not be shown again.
+    if (!this.#confirmed) this.#shown.clear()
+    return [event, ...(this.#confirmed ? this.force() : [])]
+  }
+
+  /** An event of the symbol from the new connection; returns what is to be delivered, in order. */
+  fresh(event: MarketEvent): readonly MarketEvent[] {
+    if (this.#done) return [event]
+    if (!this.#confirmed) return []
+    const identity = identityOf(event)
+    if (this.#held.length === 0 && takeOne(this.#shown, identity)) {
+      // The new one is level with the old one when it shows the last event the old one has delivered.
+      return identity === this.#last && !this.#shown.has(identity) ? this.#finish() : []
+    }
+    this.#held.push(event)
+    return this.#held.length > MOST ? this.force() : []
+  }
+
+  /** Ends the wait where the two never met (a silent symbol); what the old one still brings is told apart. */
+  force(): readonly MarketEvent[] {
+    if (this.#done || !this.#confirmed) return []
+    this.#taken = new Map()
+    for (const event of this.#held) addOne(this.#taken, identityOf(event))
+    return this.#finish()
+  }
+
+  #finish(): readonly MarketEvent[] {
+    const held = this.#held
+    this.#held = []
+    this.#shown.clear()
+    this.#done = true
+    return held
+  }
+}
+
+function addOne(counts: Map<string, number>, identity: string): void {
+  counts.set(identity, (counts.get(identity) ?? 0) + 1)
+}
+
+function takeOne(counts: Map<string, number>, identity: string): boolean {
+  const count = counts.get(identity)
+  if (count === undefined) return false
+  if (count === 1) counts.delete(identity)
+  else counts.set(identity, count - 1)
+  return true
+}
+
+/** What makes two receipts of an event the same: all that the venue says, nothing that we add. */
+export function identityOf(event: MarketEvent): string {
+  const { receivedAt: _receivedAt, seq: _seq, ...said } = event
+  return JSON.stringify(said)
+}

@@ -1,0 +1,417 @@
+import type { Timer } from '../base/clock.ts'
+import type { TickwireError } from '../base/errors.ts'
+import type { MarketEvent } from '../market/events.ts'
+import { ANY, type Topic } from '../market/topics.ts'
+import { Handover } from './handover.ts'
+import type { Provider } from './provider.ts'
+import { type FeedState, Session, type SessionHooks } from './session.ts'
+import { Portion, type TopicState } from './subscriptions.ts'
+
+/** How often the load of the connections is compared, ms. */
+const REBALANCE_MS = 30_000
+/** A connection that carries this much more than the average gives symbols away. */
+const UNEVEN = 1.5
+/** How long a connection that refused a symbol for want of room is taken to be full, ms. */
+const ROOM_MS = 60_000
+/** Symbols moved at a time. */
+const MOVES = 20
+/** How long two connections carry a symbol at most until one takes over, from the new one's confirmation, ms. */
+const OVERLAP_MS = 2_000
+/** How long what the old connection still brings is watched after that, ms. */
+const AFTERMATH_MS = 5_000
+
+interface Shard {
+  readonly portion: Portion
+  readonly session: Session
+  /** Symbols this connection has shown it cannot exceed, for a while: it may have been a passing refusal. */
+  room: number
+  roomUntil: number
+  /** Symbols it owns, and the sum of their weights at the last comparison. */
+  count: number
+  load: number
+}
+
+interface Move {
+  readonly symbol: string
+  readonly from: Shard
+  readonly to: Shard
+  handover: Handover
+  /** The new connection has confirmed the symbol; the countdown runs. */
+  confirmed: boolean
+}
+
+/** What a session tells its feed, less what concerns one connection among several. */
+export type ShardHooks = Omit<SessionHooks, 'refused'> & {
+  /** An answer has come: whoever waits for one looks again. */
+  answered(): void
+}
+
+/**
+ * Spreads subscriptions over as many connections as the venue allows and the symbols need, by symbol and by
+ * measured weight, and moves symbols between them without a hole. One connection is the ordinary case and costs
+ * nothing extra.
+ */
+export class Shards {
+  readonly #provider: Provider
+  readonly #hooks: ShardHooks
+  readonly #shards: Shard[] = []
+  readonly #owners = new Map<string, Shard>()
+  readonly #moves = new Map<string, Move>()
+  /** Events seen per symbol, halved at each comparison; counted only when there are several connections. */
+  readonly #weights = new Map<string, number>()
+  readonly #most: number
+  readonly #perShard: number
+  #timer: Timer | undefined
+  #timers = new Set<Timer>()
+  #ended = 0
+
+  constructor(provider: Provider, hooks: ShardHooks) {
+    this.#provider = provider
+    this.#hooks = hooks
+    const { connections = 1, symbolsPerConnection = Number.POSITIVE_INFINITY } =
+      provider.capabilities.limits
+    this.#most = connections
+    this.#perShard = symbolsPerConnection
+  }
+
+  /** The state of the connection that is furthest from open. */
+  get state(): FeedState {
+    const order: readonly FeedState[] = ['closed', 'waiting', 'connecting', 'authenticating']
+    const states = this.#shards.filter(one => one.portion.size > 0).map(one => one.session.state)
+    return order.find(state => states.includes(state)) ?? (states.length > 0 ? 'open' : 'waiting')
+  }
+
+  get connects(): number {
+    return this.#shards.reduce((sum, { session }) => sum + session.connects, 0)
+  }
+
+  /** What the venue has said of a topic. */
+  of(topic: Topic): ReturnType<Portion['of']> {
+    return this.#owners.get(topic.symbol)?.portion.of(topic)
+  }
+
+  /** How many of the topics are in which state. */
+  counts(topics: readonly Topic[]): Record<TopicState, number> {
+    const counts = { wanted: 0, sent: 0, acknowledged: 0, rejected: 0 }
+    for (const topic of topics) counts[this.of(topic)?.state ?? 'wanted']++
+    return counts
+  }
+
+  /** Carries these, those included that are carried already. */
+  add(topics: readonly Topic[]): void {
+    const changed = new Set<Shard>()
+    for (const topic of topics) {
+      const shard = this.#ownerOf(topic.symbol)
+      shard.portion.add([topic])
+      // Whoever asks anew for what was refused wants it to be tried again.
+      if (shard.portion.of(topic)?.state === 'rejected') shard.portion.move([topic], 'wanted')
+      // While a symbol moves, both ends carry it.
+      const move = this.#moves.get(topic.symbol)
+      move?.to.portion.add([topic])
+      changed.add(shard)
+      if (move) changed.add(move.to)
+    }
+    for (const { session } of changed) session.reconcile()
+  }
+
+  remove(topics: readonly Topic[]): void {
+    for (const shard of this.#shards) {
+      const gone = topics.filter(topic => shard.portion.has(topic))
+      if (gone.length === 0) continue
+      shard.portion.remove(gone)
+      shard.session.reconcile(gone)
+    }
+    for (const symbol of new Set(topics.map(topic => topic.symbol))) {
+      const owner = this.#owners.get(symbol)
+      if (!owner || owner.portion.carries(symbol)) continue
+      this.#own(symbol, undefined)
+      this.#moves.delete(symbol)
+    }
+    // Room has been made for what a full connection had to refuse.
+    for (const { portion, session } of this.#shards) {
+      const refused = portion
+        .in('rejected')
+        .filter(t => portion.of(t)?.reason?.verdict === 'reshard')
+      if (topics.length === 0 || refused.length === 0) continue
+      portion.move(refused, 'wanted')
+      session.reconcile()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#timer?.cancel()
+    for (const timer of this.#timers) timer.cancel()
+    await Promise.all(this.#shards.map(({ session }) => session.close()))
+  }
+
+  /** Who carries a symbol; for a new one, the connection with the least to carry that has room. */
+  #ownerOf(symbol: string): Shard {
+    const held = this.#owners.get(symbol)
+    if (held) return held
+    const shard = symbol === ANY ? (this.#shards[0] ?? this.#open()) : this.#roomiest()
+    this.#own(symbol, shard)
+    return shard
+  }
+
+  #own(symbol: string, shard: Shard | undefined): void {
+    const weight = 1 + (this.#weights.get(symbol) ?? 0)
+    const before = this.#owners.get(symbol)
+    if (before) {
+      before.count--
+      before.load -= weight
+    }
+    if (!shard) {
+      this.#owners.delete(symbol)
+      return
+    }
+    this.#owners.set(symbol, shard)
+    shard.count++
+    shard.load += weight
+  }
+
+  /** How many symbols more a connection may take. */
+  #room(shard: Shard): number {
+    const shown = this.#hooks.clock.now() < shard.roomUntil ? shard.room : Number.POSITIVE_INFINITY
+    let coming = 0
+    for (const { to } of this.#moves.values()) if (to === shard) coming++
+    return Math.min(shown, this.#perShard) - shard.count - coming
+  }
+
+  #roomiest(except?: Shard): Shard {
+    const others = this.#shards.filter(shard => shard !== except)
+    const open = others.filter(shard => this.#room(shard) > 0)
+    if (open.length > 0) return least(open, shard => shard.load)
+    if (this.#shards.length < this.#most) return this.#open()
+    return least(others.length > 0 ? others : this.#shards, shard => shard.count)
+  }
+
+  #open(): Shard {
+    const number = this.#shards.length + 1
+    const { notice } = this.#hooks
+    const portion = new Portion(() => {
+      this.#hooks.answered()
+      this.#confirmMoves()
+    })
+    const session = new Session(this.#provider, portion, {
+      ...this.#hooks,
+      notice: (name, message, details) => {
+        if (name === 'disconnected') this.#interrupted(shard)
+        const which = this.#shards.length > 1 ? ` (connection ${number})` : ''
+        notice(name, message + which, details)
+      },
+      emit: (batch, receivedAt) => this.#emit(shard, batch, receivedAt),
+      refused: (topics, reason) => this.#refused(shard, topics, reason),
+      over: reason => this.#over(reason),
+    })
+    const shard: Shard = {
+      ...{ portion, session },
+      ...{ room: Number.POSITIVE_INFINITY, roomUntil: 0, count: 0, load: 0 },
+    }
+    this.#shards.push(shard)
+    if (number === 2) this.#timer = this.#tick()
+    return shard
+  }
+
+  #over(reason: TickwireError | undefined): void {
+    if (reason === undefined && ++this.#ended < this.#shards.length) return
+    this.#timer?.cancel()
+    for (const timer of this.#timers) timer.cancel()
+    // One fatal reason ends them all: they share the account.
+    for (const { session } of this.#shards) void session.close()
+    this.#hooks.over(reason)
+  }
+
+  #emit(shard: Shard, batch: readonly MarketEvent[], receivedAt: number): void {
+    if (this.#shards.length > 1) {
+      for (const { symbol, type } of batch) {
+        if (symbol !== undefined && type !== 'notice') {
+          this.#weights.set(symbol, (this.#weights.get(symbol) ?? 0) + 1)
+        }
+      }
+    }
+    if (this.#shards.length === 1) this.#hooks.emit(batch, receivedAt)
+    else this.#merge(shard, batch, receivedAt)
+  }
+
+  /** Of several connections only the one that owns a symbol speaks for it; while it moves, its handover decides. */
+  #merge(shard: Shard, batch: readonly MarketEvent[], receivedAt: number): void {
+    const merged: MarketEvent[] = []
+    for (const event of batch) {
+      const move = event.symbol === undefined ? undefined : this.#moves.get(event.symbol)
+      if (move && (move.from === shard || move.to === shard)) {
+        merged.push(
+          ...(move.from === shard ? move.handover.old(event) : move.handover.fresh(event)),
+        )
+        this.#settle(move)
+      } else if (this.#speaks(shard, event)) merged.push(event)
+    }
+    if (merged.length > 0) this.#hooks.emit(merged, receivedAt)
+  }
+
+  #speaks(shard: Shard, event: MarketEvent): boolean {
+    if (event.symbol === undefined) return true
+    const first = this.#shards[0]
+    // What the first connection has whole, the others have twice.
+    if (this.#owners.has(ANY) && this.#hasAll(event)) return shard === first
+    return this.#owners.get(event.symbol) === shard
+  }
+
+  /** Whether every symbol of the event's kind has been confirmed to the first connection. */
+  #hasAll(event: MarketEvent): boolean {
+    const source = this.#hooks.source
+    const interval = event.type === 'bar' ? event.interval : undefined
+    const topic = { source, kind: event.type, symbol: ANY, interval }
+    return this.#shards[0]?.portion.of(topic)?.state === 'acknowledged'
+  }
+
+  /** What a connection may not carry: a move to it ends, and what it is too full for goes where there is room. */
+  #refused(shard: Shard, topics: readonly Topic[], reason: TickwireError): readonly Topic[] {
+    const full = reason.verdict === 'reshard'
+    if (full) {
+      const carried = new Set(shard.portion.in('acknowledged').map(topic => topic.symbol))
+      shard.room = Math.max(1, carried.size)
+      shard.roomUntil = this.#hooks.clock.now() + ROOM_MS
+    }
+    const left: Topic[] = []
+    for (const symbol of new Set(topics.map(topic => topic.symbol))) {
+      const move = this.#moves.get(symbol)
+      if (move?.to === shard && this.#owners.get(symbol) !== shard) this.#cancel(move)
+      else if (!full || symbol === ANY || !this.#rehome(symbol, shard)) {
+        left.push(...topics.filter(topic => topic.symbol === symbol))
+      }
+    }
+    return left
+  }
+
+  /** Gives up a move: the old connection has delivered everything so far and goes on. */
+  #cancel(move: Move): void {
+    this.#moves.delete(move.symbol)
+    const topics = move.to.portion.topics.filter(topic => topic.symbol === move.symbol)
+    const served = topics.filter(topic => move.to.portion.of(topic)?.state === 'acknowledged')
+    move.to.portion.remove(topics)
+    move.to.session.reconcile(served)
+  }
+
+  /** Takes a symbol in one piece from a full connection to one with room; false when there is none. */
+  #rehome(symbol: string, shard: Shard): boolean {
+    const able = this.#shards.some(other => other !== shard && this.#room(other) > 0)
+    if (!able && this.#shards.length >= this.#most) return false
+    const move = this.#moves.get(symbol)
+    if (move) this.#cancel(move)
+    const whole = shard.portion.topics.filter(topic => topic.symbol === symbol)
+    const served = whole.filter(topic => shard.portion.of(topic)?.state === 'acknowledged')
+    const to = this.#roomiest(shard)
+    this.#own(symbol, to)
+    shard.portion.remove(whole)
+    shard.session.reconcile(served)
+    to.portion.add(whole)
+    to.session.reconcile()
+    return true
+  }
+
+  #tick(): Timer {
+    return this.#hooks.clock.setTimeout(
+      () => {
+        this.#rebalance()
+        this.#timer = this.#tick()
+      },
+      REBALANCE_MS,
+      'idle',
+    )
+  }
+
+  /** Moves symbols from the connection with the most to carry to the one with the least. */
+  #rebalance(): void {
+    for (const shard of this.#shards) shard.load = 0
+    for (const [symbol, weight] of this.#weights) {
+      if (weight < 1 || !this.#owners.has(symbol)) this.#weights.delete(symbol)
+      else this.#weights.set(symbol, weight / 2)
+    }
+    const weigh = (symbol: string) => 1 + (this.#weights.get(symbol) ?? 0)
+    for (const [symbol, shard] of this.#owners) shard.load += weigh(symbol)
+    if (this.#moves.size > 0 || this.state !== 'open') return
+    const average = this.#shards.reduce((sum, { load }) => sum + load, 0) / this.#shards.length
+    const from = least(this.#shards, shard => -shard.load)
+    const to = least(this.#shards, shard => shard.load)
+    if (from.load <= average * UNEVEN) return
+    const symbols = [...this.#owners]
+      .filter(([symbol, owner]) => owner === from && symbol !== ANY)
+      .map(([symbol]) => symbol)
+      .sort((a, b) => weigh(b) - weigh(a))
+    let surplus = (from.load - to.load) / 2
+    for (const symbol of symbols) {
+      if (this.#moves.size >= MOVES || this.#room(to) <= 0) break
+      if (weigh(symbol) > surplus) continue
+      surplus -= weigh(symbol)
+      this.#move(symbol, from, to)
+    }
+  }
+
+  /** Lets a second connection carry a symbol too, to take it over. */
+  #move(symbol: string, from: Shard, to: Shard): void {
+    this.#moves.set(symbol, { symbol, from, to, handover: new Handover(), confirmed: false })
+    to.portion.add(from.portion.topics.filter(topic => topic.symbol === symbol))
+    to.session.reconcile()
+  }
+
+  /** Starts the countdown of moves whose new connection has been confirmed. */
+  #confirmMoves(): void {
+    for (const move of this.#moves.values()) {
+      if (move.confirmed) continue
+      const topics = move.to.portion.topics.filter(topic => topic.symbol === move.symbol)
+      const ready = topics.every(topic => move.to.portion.of(topic)?.state === 'acknowledged')
+      if (!ready || topics.length === 0) continue
+      move.confirmed = true
+      move.handover.confirm()
+      this.#later(OVERLAP_MS, () => {
+        if (this.#moves.get(move.symbol) === move && move.confirmed) this.#force(move)
+      })
+    }
+  }
+
+  /** A connection is gone: what it was about to take over starts anew, what it was about to give away is given. */
+  #interrupted(shard: Shard): void {
+    for (const move of this.#moves.values()) {
+      if (move.handover.done) continue
+      if (move.to === shard) {
+        move.handover = new Handover()
+        move.confirmed = false
+      } else if (move.from === shard && move.confirmed) this.#force(move)
+    }
+  }
+
+  #force(move: Move): void {
+    const rest = move.handover.force()
+    if (rest.length > 0) this.#hooks.emit(rest, this.#hooks.clock.now())
+    this.#settle(move)
+  }
+
+  /** Once the new connection has taken over: the old one lets the symbol go. */
+  #settle(move: Move): void {
+    if (!move.handover.done || this.#owners.get(move.symbol) !== move.from) return
+    this.#own(move.symbol, move.to)
+    const topics = move.from.portion.topics.filter(topic => topic.symbol === move.symbol)
+    move.from.portion.remove(topics)
+    move.from.session.reconcile(topics)
+    // What was on its way is still told apart for a while.
+    this.#later(AFTERMATH_MS, () => {
+      if (this.#moves.get(move.symbol) === move) this.#moves.delete(move.symbol)
+    })
+  }
+
+  #later(ms: number, fn: () => void): void {
+    const timer = this.#hooks.clock.setTimeout(
+      () => {
+        this.#timers.delete(timer)
+        fn()
+      },
+      ms,
+      'idle',
+    )
+    this.#timers.add(timer)
+  }
+}
+
+function least<T>(list: readonly T[], measure: (one: T) => number): T {
+  return list.reduce((best, one) => (measure(one) < measure(best) ? one : best))
+}

@@ -1,0 +1,123 @@
+export type { BackoffOptions } from './base/backoff.ts'
+export { type Clock, systemClock, type Timer } from './base/clock.ts'
+export { ERRORS, type ErrorCode, TickwireError, type Verdict } from './base/errors.ts'
+export { type Log, silentLog, stderrLog } from './base/log.ts'
+export type { Random } from './base/random.ts'
+export type {
+  OpenSocket,
+  Socket,
+  SocketEnd,
+  SocketEvents,
+  SocketRequest,
+} from './base/socket.ts'
+export { CHANNELS, type Channel } from './feed/channels.ts'
+export type {
+  Control,
+  DecodeContext,
+  Decoder,
+  Fault,
+  Frame,
+  Inbox,
+  Judgement,
+  Request,
+  WebSocketDescription,
+} from './feed/description.ts'
+export {
+  type ErrorHandler,
+  type Feed,
+  type FeedOptions,
+  type FeedStats,
+  type Handler,
+  type ListenOptions,
+  type OnOptions,
+  openFeed,
+  type Subscribe,
+  type SubscribeRequest,
+  type Subscription,
+  type Symbols,
+} from './feed/feed.ts'
+export type {
+  Capabilities,
+  Connection,
+  Interest,
+  Link,
+  Provider,
+  RawFrame,
+} from './feed/provider.ts'
+export type { FeedState } from './feed/session.ts'
+export type { SubscribeOutcome, TopicState } from './feed/subscriptions.ts'
+export { type WebSocketOptions, websocketProvider } from './feed/websocket.ts'
+export type {
+  HistoryRequest,
+  HistorySource,
+  Position,
+  Reader,
+  ReadOptions,
+  Sink,
+} from './flow/contracts.ts'
+export {
+  DELIVERY_DEFAULTS,
+  type DeliveryCounters,
+  type DeliveryOptions,
+  type Policy,
+} from './flow/queue.ts'
+export type { EventStream } from './flow/stream.ts'
+export {
+  type Adjustment,
+  type Bar,
+  type Book,
+  type Cancel,
+  type Correction,
+  createEvent,
+  EVENT_TYPES,
+  type EventFields,
+  type EventOf,
+  type EventType,
+  Flag,
+  type FlagName,
+  flagNames,
+  hasFlag,
+  type Imbalance,
+  type Interval,
+  type Level,
+  type Luld,
+  type MarketEvent,
+  type News,
+  type Notice,
+  type NoticeName,
+  type Quote,
+  type Side,
+  type Status,
+  type Ticker,
+  type Trade,
+  type TradeId,
+} from './market/events.ts'
+export {
+  formatPrice,
+  type Instrument,
+  type InstrumentBook,
+  type InstrumentKind,
+  instruments,
+  roundToTick,
+} from './market/instruments.ts'
+export { decodeEvent, encodeEvent, parseEvent } from './market/json.ts'
+export {
+  canonicalPair,
+  canonicalSymbol,
+  formatSymbol,
+  type ParsedSymbol,
+  parseSymbol,
+} from './market/symbols.ts'
+export { timestampNs, toDate, toISO } from './market/time.ts'
+export {
+  ANY,
+  decodeSubject,
+  encodeSubject,
+  formatTopic,
+  isInterval,
+  parseTopic,
+  type Topic,
+  topicFilter,
+} from './market/topics.ts'
+export { type MemoryTapeOptions, memoryTape } from './tape/memory.ts'
+export type { Tape } from './tape/tape.ts'

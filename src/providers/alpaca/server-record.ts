@@ -1,0 +1,153 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Bar, MarketEvent, Quote, Trade } from '../../market/events.ts'
+
+/** What the venue can be asked for later. */
+export type RecordedKind = 'trades' | 'quotes' | 'bars'
+type Recorded = Trade | Quote | Bar
+
+/** A trade, quote or minute bar that has gone out, and what became of it. */
+export interface Entry<E extends Recorded = Recorded> {
+  readonly event: E
+  /** From when on it can be asked for, epoch ms. */
+  readonly visibleAt: number
+  /** Nanoseconds since the epoch: the order of the answer. */
+  readonly at: bigint
+  /** What a later message said of a trade. */
+  update?: 'canceled' | 'incorrect' | 'corrected'
+}
+
+export interface RecordOptions {
+  /** Events kept, the oldest go first. @default 200000 */
+  readonly capacity?: number | undefined
+  /** How long after its delivery an event can be asked for, ms. @default 0 */
+  readonly lagMs?: number | undefined
+}
+
+/** The entries of one symbol in order of time; those before `from` have been dropped. */
+interface Series {
+  entries: Entry[]
+  from: number
+}
+
+/** What has been delivered, bounded, for the venue's REST answers. */
+export class AlpacaRecord {
+  readonly #clock: Clock
+  readonly #capacity: number
+  readonly #lagMs: number
+  readonly #kinds: Readonly<Record<RecordedKind, Map<string, Series>>> = {
+    ...{ trades: new Map(), quotes: new Map(), bars: new Map() },
+  }
+  /** The series in the order their entries came, so that the oldest can go; read from `#oldest` on. */
+  #arrivals: Series[] = []
+  #oldest = 0
+
+  constructor(clock: Clock, { capacity = 200_000, lagMs = 0 }: RecordOptions = {}) {
+    this.#clock = clock
+    this.#capacity = capacity
+    this.#lagMs = lagMs
+  }
+
+  add(batch: readonly MarketEvent[]): void {
+    const visibleAt = this.#clock.now() + this.#lagMs
+    for (const event of batch) {
+      switch (event.type) {
+        case 'trade':
+          this.#put('trades', event, visibleAt)
+          break
+        case 'quote':
+          this.#put('quotes', event, visibleAt)
+          break
+        case 'bar':
+          if (event.interval === '1m') this.#putBar(event, visibleAt)
+          break
+        case 'cancel':
+          this.#mark(event.symbol, event.exchange, event.id, 'canceled')
+          break
+        case 'correction': {
+          const { symbol, exchange, originalId } = event
+          const original = this.#mark(symbol, exchange, originalId, 'incorrect')
+          if (!original) break
+          const { id, price, size, conditions } = event
+          const corrected = { ...original.event, id, price, size, conditions } as Trade
+          this.#put('trades', corrected, visibleAt).update = 'corrected'
+          break
+        }
+      }
+    }
+  }
+
+  /** What can be seen now of a symbol, in order of time. */
+  list(kind: RecordedKind, symbol: string): readonly Entry[] {
+    const series = this.#kinds[kind].get(symbol)
+    const now = this.#clock.now()
+    return series?.entries.slice(series.from).filter(entry => entry.visibleAt <= now) ?? []
+  }
+
+  #put(kind: RecordedKind, event: Recorded, visibleAt: number): Entry {
+    const entry: Entry = { event, visibleAt, at: nanoseconds(event) }
+    const all = this.#kinds[kind]
+    let series = all.get(event.symbol)
+    if (!series) all.set(event.symbol, (series = { entries: [], from: 0 }))
+    const { entries, from } = series
+    // Late prints are put where they belong.
+    const last = entries.at(-1)
+    if (!last || last.at <= entry.at) entries.push(entry)
+    else entries.splice(placeBehind(entries, entry.at, from), 0, entry)
+    this.#arrivals.push(series)
+    if (this.#arrivals.length - this.#oldest > this.#capacity) this.#drop()
+    return entry
+  }
+
+  /** A bar that is sent again takes the place of the one before. */
+  #putBar(bar: Bar, visibleAt: number): void {
+    const entries = this.#kinds.bars.get(bar.symbol)?.entries ?? []
+    const at = entries.findLastIndex(({ event }) => event.timestamp === bar.timestamp)
+    if (at >= 0) entries[at] = { event: bar, visibleAt, at: nanoseconds(bar) }
+    else this.#put('bars', bar, visibleAt)
+  }
+
+  #mark(
+    symbol: string,
+    exchange: string | undefined,
+    id: Trade['id'],
+    update: NonNullable<Entry['update']>,
+  ): Entry | undefined {
+    const entry = this.#kinds.trades.get(symbol)?.entries.findLast(({ event }) => {
+      const trade = event as Trade
+      return trade.id === id && trade.exchange === exchange
+    })
+    if (entry) entry.update = update
+    return entry
+  }
+
+  /** Lets the oldest go; the arrays are cut now and then, not each time. */
+  #drop(): void {
+    const series = this.#arrivals[this.#oldest++]!
+    series.from++
+    if (isMostlyDropped(series.from, series.entries.length)) {
+      series.entries = series.entries.slice(series.from)
+      series.from = 0
+    }
+    if (isMostlyDropped(this.#oldest, this.#arrivals.length)) {
+      this.#arrivals = this.#arrivals.slice(this.#oldest)
+      this.#oldest = 0
+    }
+  }
+}
+
+const isMostlyDropped = (from: number, length: number) => from >= 1_024 && from * 2 >= length
+
+/** Where in a list in order of time, from `from` on, the first later entry stands. */
+function placeBehind(list: readonly Entry[], at: bigint, from: number): number {
+  let [low, high] = [from, list.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (list[middle]!.at > at) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+export function nanoseconds({ timestamp, nanos }: { timestamp: number; nanos: number }): bigint {
+  return BigInt(timestamp) * 1_000_000n + BigInt(nanos)
+}

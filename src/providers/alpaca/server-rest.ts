@@ -1,0 +1,353 @@
+/**
+ * The venue's REST answers about stocks: history and latest values, from what it has delivered.
+ * https://docs.alpaca.markets/reference/stocktrades-1
+ */
+import { Buffer } from 'node:buffer'
+import type { Clock } from '../../base/clock.ts'
+import { formatTime, parseTime } from '../../market/time.ts'
+import { encodeJsonMessage } from './encode.ts'
+import { FEED_NAMES } from './feeds.ts'
+import { isSymbol } from './messages.ts'
+import type { Accounts, Identity } from './server-plan.ts'
+import { type AlpacaRecord, type Entry, nanoseconds, type RecordedKind } from './server-record.ts'
+import { fromHeaders } from './server-session.ts'
+
+export interface RestRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly url: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+export interface RestResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface RestOptions {
+  /** Questions an account may ask in a minute. @default 200, the free plan's */
+  readonly requestsPerMinute?: number | undefined
+  /** Most items of a page, whatever `limit` asks for: the venue's pages may be short. @default 10000 */
+  readonly pageSize?: number | undefined
+}
+
+const REQUESTS_PER_MINUTE = 200
+const DEFAULT_LIMIT = 1_000
+const MAX_LIMIT = 10_000
+const MINUTE_MS = 60_000
+const DELAY_MS = 15 * MINUTE_MS
+
+const hasSip = ({ plan }: Identity) => !plan.feeds || plan.feeds.includes('sip')
+
+/** A refusal: HTTP status and the venue's words. */
+class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly code?: number,
+  ) {
+    super(message)
+  }
+}
+
+export class AlpacaRest {
+  readonly #accounts: Accounts
+  readonly #record: AlpacaRecord
+  readonly #clock: Clock
+  readonly #options: RestOptions
+  /** Questions of the running minute, by account. */
+  readonly #asked = new Map<string, { count: number; readonly until: number }>()
+  #requests = 0
+
+  constructor(accounts: Accounts, record: AlpacaRecord, clock: Clock, options: RestOptions = {}) {
+    this.#accounts = accounts
+    this.#record = record
+    this.#clock = clock
+    this.#options = options
+  }
+
+  answer(request: RestRequest): RestResponse {
+    const headers: Record<string, string> = {
+      'content-type': 'application/json',
+      'x-request-id': String(++this.#requests).padStart(32, '0'),
+    }
+    try {
+      const identity = this.#authenticate(request)
+      this.#spend(identity.account, headers)
+      const body = this.#route(request, identity)
+      return { status: 200, headers, body }
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      const { status, message, code } = error
+      return { status, headers, body: JSON.stringify({ ...(code && { code }), message }) }
+    }
+  }
+
+  #authenticate({ headers }: RestRequest): Identity {
+    const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+    const pair: [string, string] | undefined =
+      bearer === undefined ? fromHeaders(headers) : ['oauth', bearer]
+    if (!pair) throw new Refusal(401, 'unauthorized')
+    const identity = this.#accounts.identify(...pair)
+    if (identity === 402) throw new Refusal(401, 'unauthorized')
+    if (identity === 411) throw new Refusal(403, 'forbidden')
+    return identity
+  }
+
+  #spend(account: string, headers: Record<string, string>): void {
+    const limit = this.#options.requestsPerMinute ?? REQUESTS_PER_MINUTE
+    const now = this.#clock.now()
+    let minute = this.#asked.get(account)
+    if (!minute || minute.until <= now) {
+      minute = { count: 0, until: now + MINUTE_MS }
+      this.#asked.set(account, minute)
+    }
+    minute.count++
+    headers['x-ratelimit-limit'] = String(limit)
+    headers['x-ratelimit-remaining'] = String(Math.max(0, limit - minute.count))
+    headers['x-ratelimit-reset'] = String(Math.ceil(minute.until / 1_000))
+    if (minute.count > limit) throw new Refusal(429, 'too many requests', 42_910_000)
+  }
+
+  #route({ method, url }: RestRequest, identity: Identity): string {
+    const { pathname, searchParams } = new URL(url, 'http://venue')
+    const [root, stocks, ...rest] = pathname.slice(1).split('/').map(decode)
+    const known = root === 'v2' && stocks === 'stocks' && (method === 'GET' || method === 'HEAD')
+    if (!known) throw new Refusal(404, 'Not Found')
+    checkFeed(searchParams)
+    const [first = '', second, third, fourth] = rest
+    if (fourth !== undefined) throw new Refusal(404, 'Not Found')
+    if (isKind(first)) {
+      const symbols = symbolsOf(searchParams)
+      if (second === undefined) return this.#history(first, symbols, searchParams, identity, false)
+      if (second === 'latest' && third === undefined) return this.#latest(first, symbols)
+    } else if (first === 'snapshots' && second === undefined) {
+      return this.#snapshots(symbolsOf(searchParams))
+    } else if (second !== undefined && isSymbol(first)) {
+      const symbol = first.toUpperCase()
+      if (isKind(second) && third === undefined) {
+        return this.#history(second, [symbol], searchParams, identity, true)
+      }
+      if (isKind(second) && third === 'latest') return this.#latestOf(second, symbol)
+      if (second === 'snapshot' && third === undefined) {
+        return `{"symbol":${JSON.stringify(symbol)},${this.#snapshot(symbol).slice(1)}`
+      }
+    }
+    throw new Refusal(404, 'Not Found')
+  }
+
+  /** Sorted by symbol, then time: one symbol may fill whole pages. */
+  #history(
+    kind: RecordedKind,
+    symbols: readonly string[],
+    query: URLSearchParams,
+    identity: Identity,
+    single: boolean,
+  ): string {
+    if (kind === 'bars') checkTimeframe(query)
+    const now = this.#clock.now()
+    const today = Math.floor(now / 86_400_000) * 86_400_000
+    const from = timeOf(query, 'start', false) ?? nanoseconds({ timestamp: today, nanos: 0 })
+    // Without real-time rights to SIP its last 15 minutes are kept back.
+    const recent = (query.get('feed') ?? 'sip') !== 'sip' || hasSip(identity)
+    const latest = nanoseconds({ timestamp: Math.floor(recent ? now : now - DELAY_MS), nanos: 0 })
+    const to = timeOf(query, 'end', true) ?? latest
+    if (!recent && to > latest) {
+      const message = 'subscription does not permit querying recent SIP data'
+      throw new Refusal(403, message, 42_210_000)
+    }
+    if (from > to) throw new Refusal(400, 'end should not be before start')
+    const asked = limitOf(query)
+    const limit = Math.min(asked, this.#options.pageSize ?? MAX_LIMIT)
+    const descending = sortOf(query) === 'desc'
+    const token = query.get('page_token')
+    const after = token ? parseToken(token) : undefined
+    const page = new Map<string, string[]>()
+    let count = 0
+    let last: string | undefined
+    let more = false
+    for (const symbol of [...symbols].sort()) {
+      if (after && symbol < after.symbol) continue
+      let entries = this.#record
+        .list(kind, symbol)
+        .filter(({ at }) => at >= from && at <= to)
+        .sort(byKey)
+      if (descending) entries = entries.reverse()
+      if (after && symbol === after.symbol) {
+        const at = entries.findIndex(entry => keyOf(kind, entry) === after.key)
+        if (at < 0) throw new Refusal(400, 'invalid page_token')
+        entries = entries.slice(at + 1)
+      }
+      for (const entry of entries) {
+        if (count === limit) {
+          more = true
+          break
+        }
+        const items = page.get(symbol)
+        const item = itemOf(entry)
+        if (items) items.push(item)
+        else page.set(symbol, [item])
+        last = keyOf(kind, entry)
+        count++
+      }
+      if (more) break
+    }
+    const next = more && last ? JSON.stringify(Buffer.from(last).toString('base64')) : 'null'
+    const lists = [...page].map(([symbol, items]) => `${JSON.stringify(symbol)}:[${items}]`)
+    if (!single) return `{"${kind}":{${lists}},"next_page_token":${next}}`
+    const items = page.get(symbols[0]!) ?? []
+    const name = JSON.stringify(symbols[0])
+    return `{"symbol":${name},"${kind}":[${items}],"next_page_token":${next}}`
+  }
+
+  #latest(kind: RecordedKind, symbols: readonly string[]): string {
+    const items = symbols.flatMap(symbol => {
+      const item = this.#last(kind, symbol)
+      return item ? [`${JSON.stringify(symbol)}:${item}`] : []
+    })
+    return `{"${kind}":{${items}}}`
+  }
+
+  #latestOf(kind: RecordedKind, symbol: string): string {
+    const item = this.#last(kind, symbol)
+    if (!item) throw new Refusal(404, `no ${kind.slice(0, -1)} found for ${symbol}`)
+    return `{"symbol":${JSON.stringify(symbol)},"${kind.slice(0, -1)}":${item}}`
+  }
+
+  #snapshots(symbols: readonly string[]): string {
+    return `{${symbols.map(symbol => `${JSON.stringify(symbol)}:${this.#snapshot(symbol)}`)}}`
+  }
+
+  /** Days are not recorded: `dailyBar` and `prevDailyBar` are null. */
+  #snapshot(symbol: string): string {
+    const last = (kind: RecordedKind) => this.#last(kind, symbol) ?? 'null'
+    const days = '"dailyBar":null,"prevDailyBar":null'
+    return `{"latestTrade":${last('trades')},"latestQuote":${last('quotes')},"minuteBar":${last('bars')},${days}}`
+  }
+
+  /** Odd lots, and trades taken back, never are the latest trade. */
+  #last(kind: RecordedKind, symbol: string): string | undefined {
+    const entry = this.#record.list(kind, symbol).findLast(({ event, update }) => {
+      const odd = event.type === 'trade' && event.conditions?.includes('I')
+      return !odd && (update === undefined || update === 'corrected')
+    })
+    return entry && itemOf(entry)
+  }
+}
+
+const KINDS: readonly RecordedKind[] = ['trades', 'quotes', 'bars']
+const isKind = (text: string | undefined): text is RecordedKind =>
+  (KINDS as readonly (string | undefined)[]).includes(text)
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw new Refusal(400, 'invalid path')
+  }
+}
+
+/** An item has the keys of the stream without `T` and `S`. */
+function itemOf({ event, update }: Entry): string {
+  const message = encodeJsonMessage(event) ?? '{}'
+  const { T: _type, S: _symbol, i: _id, ...fields } = JSON.parse(message) as Record<string, unknown>
+  // The id's digits are taken from the text: they may be more than a number holds.
+  const id = /"i":(\d+)/.exec(message)?.[1]
+  const head = `${id === undefined ? '' : `"i":${id},`}${update ? `"u":"${update}",` : ''}`
+  return `{${head}${JSON.stringify(fields).slice(1)}`
+}
+
+/** The order of history: time, exchange, id. */
+function byKey(a: Entry, b: Entry): number {
+  if (a.at !== b.at) return a.at < b.at ? -1 : 1
+  const [x, y] = [rest(a), rest(b)]
+  return x < y ? -1 : x > y ? 1 : 0
+}
+
+function rest({ event, update }: Entry): string {
+  if (event.type === 'trade') {
+    // As the venue pads it: the id plus 2^63, in twenty digits.
+    const id = BigInt(event.id ?? 0) + 2n ** 63n
+    return `${event.exchange ?? ''}|${String(id).padStart(20, '0')}${update === 'corrected' ? '|c' : ''}`
+  }
+  if (event.type === 'quote') {
+    return [event.bid, event.bidSize, event.ask, event.askSize].join('/')
+  }
+  return ''
+}
+
+/** What a page token says: the last item's key. */
+function keyOf(kind: RecordedKind, entry: Entry): string {
+  const { symbol, timestamp, nanos } = entry.event
+  const time = formatTime(timestamp, nanos)
+  return kind === 'bars' ? `${symbol}|M|${time}` : `${symbol}|${time}|${rest(entry)}`
+}
+
+function parseToken(token: string): { symbol: string; key: string } {
+  const key = Buffer.from(token, 'base64').toString('utf8')
+  const bar = key.indexOf('|')
+  if (bar <= 0 || Buffer.from(key).toString('base64') !== token) {
+    throw new Refusal(400, 'invalid page_token')
+  }
+  return { symbol: key.slice(0, bar), key }
+}
+
+function symbolsOf(query: URLSearchParams): string[] {
+  const text = query.get('symbols')
+  if (!text) throw new Refusal(400, 'symbols is required')
+  const symbols = text.split(',').map(symbol => symbol.trim().toUpperCase())
+  for (const symbol of symbols) {
+    if (!/^[A-Z0-9][A-Z0-9.-]*$/.test(symbol)) throw new Refusal(400, `invalid symbol: ${symbol}`)
+  }
+  return [...new Set(symbols)]
+}
+
+/** RFC 3339 or a day; both bounds are inclusive, so an `end` that is a day means all of it. */
+function timeOf(query: URLSearchParams, name: string, end: boolean): bigint | undefined {
+  const text = query.get(name)
+  if (!text) return undefined
+  const day = /^\d{4}-\d\d-\d\d$/.test(text)
+  const moment = parseTime(day ? `${text}T${end ? '23:59:59.999999999' : '00:00:00'}Z` : text)
+  if (!moment) throw new Refusal(400, `Invalid format for parameter ${name}`)
+  return nanoseconds(moment)
+}
+
+function limitOf(query: URLSearchParams): number {
+  const text = query.get('limit')
+  if (!text) return DEFAULT_LIMIT
+  const limit = Number(text)
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit
+  throw new Refusal(400, `limit must be from 1 to ${MAX_LIMIT}`)
+}
+
+function sortOf(query: URLSearchParams): 'asc' | 'desc' {
+  const sort = query.get('sort') ?? 'asc'
+  if (sort === 'asc' || sort === 'desc') return sort
+  throw new Refusal(400, 'sort must be asc or desc')
+}
+
+const OTHER_FEEDS = ['otc']
+
+function checkFeed(query: URLSearchParams): void {
+  const feed = query.get('feed')
+  if (feed === null || FEED_NAMES.some(name => name === feed) || OTHER_FEEDS.includes(feed)) return
+  throw new Refusal(400, `invalid feed: ${feed}`)
+}
+
+/** Only minutes are recorded. */
+function checkTimeframe(query: URLSearchParams): void {
+  const timeframe = query.get('timeframe')
+  if (timeframe === null) throw new Refusal(400, 'timeframe is required')
+  if (
+    !/^(([1-9]|[1-5]\d)(Min|T)|([1-9]|1\d|2[0-3])(Hour|H)|1(Day|D|Week|W)|(1|2|3|4|6|12)(Month|M))$/.test(
+      timeframe,
+    )
+  ) {
+    throw new Refusal(400, `invalid timeframe: ${timeframe}`)
+  }
+  if (!/^1(Min|T)$/.test(timeframe)) {
+    throw new Refusal(422, `this venue records bars of 1Min only, not of ${timeframe}`, 42_210_000)
+  }
+}

@@ -1,0 +1,2 @@
+export { INSTRUMENTS, type SimulatedInstrument, type SymbolOption } from './instruments.ts'
+export { type SimulatedOptions, simulated } from './provider.ts'

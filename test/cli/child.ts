@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const TSX = import.meta.resolve('tsx')
+
+/** No run of a test takes this long; one that hangs fails by its exit code, ms. */
+const LONGEST_MS = 30_000
+
+export interface Result {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** The lines of standard error, without empty ones. */
+  readonly said: string[]
+}
+
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** @default an empty directory made for this run */
+  readonly cwd?: string
+  /** A file to write standard output to. @default a pipe */
+  readonly stdout?: number
+  /** Called with each piece of standard output. */
+  readonly onOutput?: (child: ChildProcess, stdout: string) => void
+}
+
+/** Runs the command line as a process of its own, away from any `.env` and key of this machine. */
+export async function cli(args: readonly string[], options: CliOptions = {}): Promise<Result> {
+  const cwd = options.cwd ?? emptyDirectory()
+  const { PATH = '', SystemRoot = '' } = process.env
+  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
+    cwd,
+    env: { PATH, SystemRoot, ...options.env },
+    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.on('data', data => {
+    stdout += data
+    options.onOutput?.(child, stdout)
+  })
+  child.stderr!.on('data', data => {
+    stderr += data
+  })
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS)
+  const code = await new Promise<number | null>(resolve => child.on('close', resolve))
+  clearTimeout(watchdog)
+  if (!options.cwd) rmSync(cwd, { recursive: true })
+  return { code, stdout, stderr, said: stderr.split('\n').filter(line => line !== '') }
+}
+
+export const emptyDirectory = () => mkdtempSync(join(tmpdir(), 'tickwire-test-'))
+
+export const lines = (text: string) => text.split('\n').filter(line => line !== '')

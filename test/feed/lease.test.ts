@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { silentLog } from '../../src/base/log.ts'
+import { takeLease } from '../../src/feed/lease.ts'
+import { handClock } from '../../src/testing/clock.ts'
+import { toyCapabilities, toyFeed, trade } from './toy-venue.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'tickwire-lease-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+const clock = handClock()
+
+/** Another process that lives until it is killed. */
+function stranger(): ChildProcess & { pid: number } {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+  return child as ChildProcess & { pid: number }
+}
+
+/** Whatever lease files there are, made to look like another process's. */
+function giveTo(pid: number): void {
+  for (const file of readdirSync(folder)) writeFileSync(join(folder, file), `${pid}\n`)
+}
+
+test('as many places as the account has, and no more', () => {
+  const first = takeLease(folder, 'one', 2, clock)
+  const second = takeLease(folder, 'one', 2, clock)
+  assert.ok('release' in first && 'release' in second)
+  assert.deepEqual(takeLease(folder, 'one', 2, clock), { heldBy: process.pid })
+  const other = takeLease(folder, 'two', 1, clock)
+  assert.ok('release' in other)
+  first.release()
+  const again = takeLease(folder, 'one', 2, clock)
+  assert.ok('release' in again)
+  for (const lease of [second, other, again]) lease.release()
+  assert.deepEqual(readdirSync(folder), [])
+  assert.equal(clock.pending(), 0)
+})
+
+test('the file names neither account nor key', () => {
+  const lease = takeLease(folder, 'PKSECRETKEY@wss://x', 1, clock)
+  assert.ok('release' in lease)
+  assert.doesNotMatch(readdirSync(folder).join(), /SECRET/)
+  lease.release()
+})
+
+test('a place left behind by a process that is gone is taken', async () => {
+  const dead = stranger()
+  const gone = new Promise(resolve => dead.once('exit', resolve))
+  const lease = takeLease(folder, 'left', 1, clock)
+  assert.ok('release' in lease)
+  giveTo(dead.pid)
+  assert.deepEqual(takeLease(folder, 'left', 1, clock), { heldBy: dead.pid })
+  dead.kill('SIGKILL')
+  await gone
+  const taken = takeLease(folder, 'left', 1, clock)
+  assert.ok('release' in taken)
+  taken.release()
+  lease.release()
+})
+
+test('a place whose holder has not shown itself for long is taken', () => {
+  const living = stranger()
+  const lease = takeLease(folder, 'stale', 1, clock)
+  assert.ok('release' in lease)
+  giveTo(living.pid)
+  const old = new Date(Date.now() - 60_000)
+  for (const file of readdirSync(folder)) utimesSync(join(folder, file), old, old)
+  const taken = takeLease(folder, 'stale', 1, clock)
+  assert.ok('release' in taken)
+  taken.release()
+  lease.release()
+  living.kill()
+})
+
+test('a second feed of the account waits, says for whom, and takes over when the first ends', async () => {
+  const description = { account: 'shared', capabilities: toyCapabilities }
+  const first = toyFeed({ description, feed: { leases: folder } })
+  const second = toyFeed({ description, feed: { leases: folder } })
+  const notices: string[] = []
+  const seen: number[] = []
+  second.feed.on('notice', ({ notice, code }) => notices.push(`${notice} ${code ?? ''}`.trim()))
+  first.feed.trades('SPY', () => {})
+  await first.clock.advance(1)
+  second.feed.trades('SPY', event => seen.push(event.timestamp))
+  await second.clock.advance(20_000)
+  assert.deepEqual([first.net.live, second.net.sockets.length], [1, 0])
+  assert.deepEqual(notices, ['disconnected CONNECTION_LIMIT'])
+  assert.equal(second.feed.state, 'waiting')
+  await first.feed.close()
+  await second.clock.advance(2_000)
+  trade(second.net.last, 'SPY', 1)
+  assert.deepEqual(seen, [1])
+  await second.feed.close()
+  assert.deepEqual(readdirSync(folder), [])
+})
+
+test('a place that was taken over meanwhile is neither kept alive nor cleared by its former holder', async () => {
+  const turned = handClock()
+  const lease = takeLease(folder, 'slept', 1, turned)
+  assert.ok('release' in lease)
+  const living = stranger()
+  giveTo(living.pid)
+  const old = new Date(Date.now() - 20_000)
+  for (const file of readdirSync(folder)) utimesSync(join(folder, file), old, old)
+  await turned.advance(30_000)
+  assert.ok(Date.now() - statSync(join(folder, readdirSync(folder)[0]!)).mtimeMs > 19_000)
+  lease.release()
+  assert.equal(readdirSync(folder).length, 1)
+  living.kill()
+  for (const file of readdirSync(folder)) rmSync(join(folder, file))
+})
+
+test('a process that waits for the place does not get it because a connection was lost', async () => {
+  const description = { account: 'kept', capabilities: toyCapabilities }
+  const first = toyFeed({ description, feed: { leases: folder } })
+  const second = toyFeed({ description, feed: { leases: folder } })
+  first.feed.trades('SPY', () => {})
+  second.feed.trades('SPY', () => {})
+  await first.clock.advance(1)
+  for (let i = 0; i < 5; i++) {
+    first.net.last.end()
+    await first.clock.advance(1)
+    await second.clock.advance(5_000)
+    await first.clock.advance(2_000)
+  }
+  assert.deepEqual([first.feed.state, second.net.sockets.length], ['open', 0])
+  await first.feed.close()
+  await second.feed.close()
+})
+
+test('where no lease can be written the feed connects all the same, with a word', async () => {
+  const warnings: string[] = []
+  const log = { ...silentLog, warn: (_: object, message: string) => warnings.push(message) }
+  const description = { account: 'x', capabilities: toyCapabilities }
+  const file = join(folder, 'a-file')
+  writeFileSync(file, '')
+  const { clock, net, feed } = toyFeed({ description, feed: { leases: join(file, 'x'), log } })
+  feed.trades('SPY', () => {})
+  await clock.advance(1)
+  assert.deepEqual([net.live, warnings.length], [1, 1])
+  await feed.close()
+  rmSync(file)
+})

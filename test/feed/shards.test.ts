@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seededRandom } from '../../src/base/random.ts'
+import type { Trade } from '../../src/market/events.ts'
+import type { ScriptedSocket } from '../../src/testing/sockets.ts'
+import { say, toyCapabilities, toyFeed, tradeOf } from './toy-venue.ts'
+
+function sharded(limits: { connections?: number; symbolsPerConnection?: number }) {
+  const toy = toyFeed({
+    description: {
+      capabilities: { ...toyCapabilities, limits },
+      // Nobody answers pings here.
+      ping: { everyMs: 1e9, timeoutMs: 5_000 },
+    },
+  })
+  const held = () => toy.net.sockets.map(socket => (socket.closed ? [] : symbolsOf(socket)))
+  return { ...toy, held }
+}
+
+/** What a connection carries, by what it has asked for. */
+function symbolsOf(socket: ScriptedSocket): string[] {
+  const have = new Set<string>()
+  for (const frame of socket.sent) {
+    const { add = [], drop = [] } = JSON.parse(String(frame))
+    for (const name of add) have.add(name.split('/')[1])
+    for (const name of drop) have.delete(name.split('/')[1])
+  }
+  return [...have]
+}
+
+const letters = (count: number) =>
+  Array.from({ length: count }, (_, i) => String.fromCharCode(65 + i))
+
+test('one connection is opened for as long as one is enough', async () => {
+  const { clock, net, feed } = sharded({ connections: 3, symbolsPerConnection: 5 })
+  feed.trades(letters(5), () => {})
+  await clock.advance(1)
+  assert.equal(net.sockets.length, 1)
+  await feed.close()
+})
+
+test('many symbols are spread over the connections there are, all kinds of a symbol together', async () => {
+  const { clock, net, feed, held } = sharded({ connections: 3, symbolsPerConnection: 4 })
+  feed.trades(letters(10), () => {})
+  feed.quotes(letters(10), () => {})
+  const { accepted } = await settled(clock, feed.subscribe({ trades: letters(10) }))
+  assert.equal(accepted.length, 10)
+  const symbols = held()
+  assert.equal(net.sockets.length, 3)
+  assert.deepEqual(symbols.flat().sort(), letters(10))
+  assert.ok(symbols.every(list => list.length <= 4))
+  await feed.close()
+})
+
+test('beyond what the plan allows the connections are filled evenly, never more opened', async () => {
+  const { clock, net, feed, held } = sharded({ connections: 2, symbolsPerConnection: 3 })
+  feed.trades(letters(12), () => {})
+  await clock.advance(1)
+  assert.equal(net.sockets.length, 2)
+  assert.deepEqual(
+    held().map(list => list.length),
+    [6, 6],
+  )
+  await feed.close()
+})
+
+test('the wildcard neither gathers the other symbols nor brings an event twice', async () => {
+  const { clock, net, feed } = sharded({ connections: 3, symbolsPerConnection: 1 })
+  const seen: string[] = []
+  feed.quotes(['A', 'B', 'C'], () => {})
+  feed.trades(['A', 'B', 'C'], () => {})
+  await clock.advance(1)
+  assert.equal(net.sockets.length, 3)
+  feed.trades('*', ({ symbol }) => seen.push(symbol))
+  await clock.advance(1)
+  // The venue sends a trade to whoever asked for its symbol, and to whoever asked for all.
+  for (const symbol of ['A', 'B', 'C', 'D']) {
+    for (const [index, socket] of net.sockets.entries()) {
+      if (index === 0 || symbolsOf(socket).includes(symbol))
+        say(socket, { events: [tradeOf(symbol, 1)] })
+    }
+  }
+  assert.deepEqual(seen, ['A', 'B', 'C', 'D'])
+  await feed.close()
+})
+
+test('a symbol let go and taken again comes once, whatever the old connection still sends', async () => {
+  const { clock, net, feed } = sharded({ connections: 2, symbolsPerConnection: 2 })
+  const seen: number[] = []
+  feed.trades(['A', 'B', 'C'], () => {})
+  const first = feed.trades('X', () => {})
+  await clock.advance(1)
+  first.close()
+  feed.trades('D', () => {})
+  await clock.advance(1)
+  feed.trades('X', event => seen.push(event.timestamp))
+  await clock.advance(1)
+  for (const socket of net.sockets) say(socket, { events: [tradeOf('X', 1)] })
+  assert.deepEqual(seen, [1])
+  await feed.close()
+})
+
+test('a move to a connection that turns out to be full is given up, and nothing is lost or refused', async () => {
+  const { clock, net, feed } = sharded({ connections: 2, symbolsPerConnection: 6 })
+  const seen: number[] = []
+  const rejected: string[] = []
+  feed.on('notice', notice => {
+    if (notice.notice === 'rejected') rejected.push(notice.message)
+  })
+  feed.trades(letters(8), event => seen.push(event.timestamp))
+  await clock.advance(1)
+  const [old, taker] = net.sockets as [ScriptedSocket, ScriptedSocket]
+  const busy = symbolsOf(old)
+  taker.onSent = () => say(taker, { error: 3 })
+  let number = 0
+  const said: number[] = []
+  const speak = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      for (const symbol of busy) {
+        said.push(++number)
+        say(old, { events: [tradeOf(symbol, number)] })
+      }
+      await clock.advance(100)
+    }
+  }
+  await speak(31_000)
+  assert.ok(taker.sent.length > 2, 'a move was tried')
+  await speak(5_000)
+  assert.deepEqual([seen, rejected], [said, []])
+  assert.deepEqual(symbolsOf(old), busy)
+  assert.equal(feed.stats().topics.acknowledged, 8)
+  await feed.close()
+  assert.equal(clock.pending(), 0)
+})
+
+test('what a full connection refuses goes to another one', async () => {
+  const { clock, net, feed, held } = sharded({ connections: 2 })
+  await settled(clock, feed.subscribe({ trades: ['A', 'B'] }))
+  const first = net.last
+  first.onSent = () => say(first, { error: 3 })
+  const { accepted, rejected } = await settled(clock, feed.subscribe({ trades: ['C', 'D'] }))
+  assert.deepEqual([accepted.length, rejected.length, net.sockets.length], [2, 0, 2])
+  assert.deepEqual(held()[1], ['C', 'D'])
+  await feed.close()
+})
+
+test('what nobody has room for is refused, and asked for again when room is made', async () => {
+  const { clock, net, feed } = sharded({ connections: 1 })
+  await settled(clock, feed.subscribe({ trades: 'A' }))
+  const socket = net.last
+  const answer = socket.onSent
+  socket.onSent = () => say(socket, { error: 3 })
+  const { rejected } = await settled(clock, feed.subscribe({ trades: 'B' }))
+  assert.equal(rejected[0]?.reason.code, 'SYMBOL_LIMIT')
+  socket.onSent = answer
+  feed.unsubscribe({ trades: 'A' })
+  await clock.advance(1)
+  assert.equal(String(socket.sent.at(-1)), '{"add":["trade/B"]}')
+  await feed.close()
+})
+
+test('a symbol moves to a less loaded connection without a hole, a repeat or a change of order', async () => {
+  const random = seededRandom(3)
+  const { clock, net, feed, held } = sharded({ connections: 2, symbolsPerConnection: 6 })
+  const seen = new Map<string, number[]>()
+  feed.trades(letters(8), (event: Trade) => {
+    seen.set(event.symbol, [...(seen.get(event.symbol) ?? []), event.timestamp])
+  })
+  await clock.advance(1)
+  const before = held().map(list => [...list])
+  // The first connection carries four busy symbols, the second four quiet ones; what the venue says reaches each
+  // connection with a delay of its own.
+  const queues = new Map<ScriptedSocket, { at: number; frame: object }[]>()
+  const said = new Map<string, number[]>()
+  let number = 0
+  for (let ms = 0; ms < 120_000; ms += 50) {
+    for (const symbol of before[0]!) {
+      if (random() < 0.5) continue
+      said.set(symbol, [...(said.get(symbol) ?? []), ++number])
+      for (const [index, socket] of net.sockets.entries()) {
+        if (!symbolsOf(socket).includes(symbol)) continue
+        const queue = queues.get(socket) ?? []
+        queues.set(socket, queue)
+        const frame = { events: [tradeOf(symbol, number)] }
+        queue.push({ at: ms + (index === 0 ? 400 : 100) * random(), frame })
+      }
+    }
+    for (const [socket, queue] of queues) {
+      while (queue[0] && queue[0].at <= ms) say(socket, queue.shift()!.frame)
+    }
+    await clock.advance(50)
+  }
+  for (const [socket, queue] of queues) for (const { frame } of queue) say(socket, frame)
+  const after = held()
+  assert.notDeepEqual(after, before)
+  assert.ok(after[1]!.some(symbol => before[0]!.includes(symbol)))
+  assert.deepEqual(after.flat().sort(), letters(8))
+  for (const symbol of before[0]!) assert.deepEqual(seen.get(symbol), said.get(symbol), symbol)
+  await feed.close()
+  assert.deepEqual([net.live, clock.pending()], [0, 0])
+})
+
+test('a connection that dies while it takes symbols over loses nothing of them', async () => {
+  const { clock, net, feed } = sharded({ connections: 2, symbolsPerConnection: 6 })
+  const seen: number[] = []
+  feed.trades(letters(8), event => seen.push(event.timestamp))
+  await clock.advance(1)
+  const [old, taker] = net.sockets as [ScriptedSocket, ScriptedSocket]
+  const busy = symbolsOf(old)
+  let number = 0
+  const said: number[] = []
+  const speak = () => {
+    for (const symbol of busy) {
+      said.push(++number)
+      say(old, { events: [tradeOf(symbol, number)] })
+    }
+  }
+  // Until the comparison of loads has started a move; the taker confirms and dies at once.
+  for (let ms = 0; ms < 30_500; ms += 100) {
+    speak()
+    await clock.advance(100)
+  }
+  assert.ok(symbolsOf(taker).some(symbol => busy.includes(symbol)))
+  taker.end()
+  for (let ms = 0; ms < 1_500; ms += 100) {
+    speak()
+    await clock.advance(100)
+  }
+  assert.deepEqual(seen, said)
+  await feed.close()
+  assert.equal(clock.pending(), 0)
+})
+
+test('one refused key ends all connections', async () => {
+  const { clock, net, feed } = sharded({ connections: 2, symbolsPerConnection: 1 })
+  const done = assert.rejects(feed.done, { code: 'AUTH_FAILED' })
+  feed.trades(['A', 'B'], () => {})
+  await clock.advance(1)
+  say(net.sockets[1]!, { error: 1 })
+  await clock.advance(1_500)
+  await done
+  assert.deepEqual([net.live, clock.pending()], [0, 0])
+})
+
+test('a lost connection among several is told with its number; the others go on', async () => {
+  const { clock, net, feed } = sharded({ connections: 2, symbolsPerConnection: 1 })
+  const notices: string[] = []
+  feed.on('notice', ({ message }) => notices.push(message))
+  feed.trades(['A', 'B'], () => {})
+  await clock.advance(1)
+  net.sockets[1]!.end()
+  await clock.advance(1)
+  assert.match(notices.at(-1)!, /^connection lost .*\(connection 2\)$/)
+  assert.equal(feed.state, 'waiting')
+  await clock.advance(1_000)
+  assert.equal(feed.state, 'open')
+  assert.equal(net.sockets.length, 3)
+  await feed.close()
+})
+
+async function settled<T>(
+  clock: { advance(ms: number): Promise<void> },
+  asked: Promise<T>,
+): Promise<T> {
+  await clock.advance(1)
+  return asked
+}
