@@ -16,10 +16,22 @@ export interface Position {
 }
 
 export interface ReadOptions {
-  /** Where to start. @default 'now' */
-  readonly from?: Position | 'start' | 'now'
+  /**
+   * Where to start: behind a position, at the oldest event, behind the newest, or at the first event received at or
+   * after a time (epoch ms).
+   * @default 'now'
+   */
+  readonly from?: Position | 'start' | 'now' | { readonly time: number }
   /** Only these; notices always come. @default everything */
   readonly topics?: readonly Topic[] | undefined
+  /** Go on with what comes; `false` ends behind what was there at the call. @default true */
+  readonly live?: boolean
+  /**
+   * Only what the death of this process could not take back: for whatever hands events on to the outside. On a tape
+   * in memory, which dies with the process whole, it changes nothing.
+   * @default false
+   */
+  readonly written?: boolean
   /** Ends the reading. */
   readonly signal?: AbortSignal | undefined
 }

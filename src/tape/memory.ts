@@ -52,6 +52,10 @@ class MemoryTape implements Tape {
     return { tape: this.id, seq: this.#last }
   }
 
+  get written(): Position {
+    return this.end
+  }
+
   append(batch: readonly MarketEvent[]): void {
     if (this.#closed) throw new TickwireError('CLOSED', 'the tape is closed')
     for (const event of batch) {
@@ -61,12 +65,14 @@ class MemoryTape implements Tape {
     this.#wake()
   }
 
-  read({ from = 'now', topics, signal }: ReadOptions = {}): AsyncIterableIterator<MarketEvent[]> {
+  read(options: ReadOptions = {}): AsyncIterableIterator<MarketEvent[]> {
+    const { from = 'now', topics, live = true, signal } = options
     // Where it starts is settled by the call, not by the first step of the loop.
     const { next, notice } = this.#locate(from)
+    const last = live ? Number.POSITIVE_INFINITY : this.#last
     const stop = new AbortController()
     const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
-    const steps = this.#follow(next, notice, topics && topicFilter(topics), either)
+    const steps = this.#follow(next, last, notice, topics && topicFilter(topics), either)
     return {
       next: () => steps.next(),
       // A generator that waits would not hear of it.
@@ -82,20 +88,21 @@ class MemoryTape implements Tape {
 
   async *#follow(
     next: number,
+    last: number,
     notice: MarketEvent | undefined,
     wanted: ((event: MarketEvent) => boolean) | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<MarketEvent[]> {
     if (notice) yield [notice]
-    while (!signal.aborted) {
-      const first = this.start.seq + 1
+    while (!signal.aborted && next <= last) {
+      const first = Math.min(last, this.start.seq) + 1
       if (next < first) {
         yield [this.#skipped(next, first - 1)]
         next = first
         continue
       }
       const batch: MarketEvent[] = []
-      const end = Math.min(this.#last, next + BATCH - 1)
+      const end = Math.min(this.#last, last, next + BATCH - 1)
       for (; next <= end; next++) {
         const event = this.#ring[next & this.#mask]!
         if (!wanted || wanted(event)) batch.push(event)
@@ -114,9 +121,10 @@ class MemoryTape implements Tape {
   }
 
   /** The number to read next, and what must be said before. */
-  #locate(from: Position | 'start' | 'now'): { next: number; notice?: MarketEvent } {
+  #locate(from: NonNullable<ReadOptions['from']>): { next: number; notice?: MarketEvent } {
     if (from === 'start') return { next: this.start.seq + 1 }
     if (from === 'now') return { next: this.#last + 1 }
+    if ('time' in from) return { next: this.#firstAt(from.time) }
     if (from.tape !== this.id) {
       const message = 'this position is of another tape; reading from the oldest event held'
       return {
@@ -130,6 +138,14 @@ class MemoryTape implements Tape {
       })
     }
     return { next: from.seq + 1 }
+  }
+
+  /** The number of the first event received at or after a time; the one to come when there is none. */
+  #firstAt(time: number): number {
+    for (let seq = this.start.seq + 1; seq <= this.#last; seq++) {
+      if (this.#ring[seq & this.#mask]!.receivedAt >= time) return seq
+    }
+    return this.#last + 1
   }
 
   #skipped(from: number, to: number): MarketEvent {

@@ -14,6 +14,8 @@ export interface Tape extends Sink, Reader {
   readonly start: Position
   /** Behind the newest event. */
   readonly end: Position
+  /** Behind the newest event that outlives the process; on a tape in memory the same as `end`. */
+  readonly written: Position
   /** Ends all readers once they have seen what is there. */
   close(): Promise<void>
 }

@@ -58,6 +58,51 @@ export function tapeSuite(
       },
     )
 
+    check('reads from the first event received at or after a time', 1_024, async tape => {
+      tape.append([trade('SPY', 10), trade('SPY', 20), trade('SPY', 20), trade('SPY', 30)])
+      for (const [time, seqs] of [
+        [0, [1, 2, 3, 4]],
+        [11, [2, 3, 4]],
+        [20, [2, 3, 4]],
+        [30, [4]],
+        [31, []],
+      ] as const) {
+        const seen = await collect(tape, { from: { time }, live: false }, 9)
+        assert.deepEqual(
+          seen.map(event => event.seq),
+          seqs,
+          `from ${time}`,
+        )
+      }
+    })
+
+    check('without `live` it ends behind what was there at the call', 1_024, async tape => {
+      assert.deepEqual(await collect(tape, { from: 'start', live: false }, 9), [])
+      tape.append(trades(3))
+      const reading = tape.read({ from: 'start', live: false })
+      tape.append(trades(3))
+      const seen: MarketEvent[] = []
+      for await (const batch of reading) seen.push(...batch)
+      assert.deepEqual(
+        seen.map(event => event.seq),
+        [1, 2, 3],
+      )
+    })
+
+    check('what is written is read in order too', 1_024, async tape => {
+      const reading = collect(tape, { from: 'start', written: true }, 30)
+      for (let i = 0; i < 15; i++) {
+        tape.append(trades(2))
+        assert.ok(tape.written.seq <= tape.end.seq)
+        await turn()
+      }
+      assert.deepEqual(
+        (await reading).map(event => event.seq),
+        range(1, 30),
+      )
+      assert.ok(tape.written.seq === 30)
+    })
+
     check('reads from any position', 1_024, async tape => {
       tape.append(trades(4))
       const position = tape.end
@@ -196,8 +241,8 @@ export function tapeSuite(
   })
 }
 
-const trade = (symbol: string) =>
-  createEvent({ type: 'trade', symbol, source: 's', timestamp: 1, price: 1, size: 1 })
+const trade = (symbol: string, receivedAt = 1) =>
+  createEvent({ type: 'trade', symbol, source: 's', timestamp: 1, receivedAt, price: 1, size: 1 })
 const trades = (count: number) => Array.from({ length: count }, () => trade('SPY'))
 const range = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i)
