@@ -48,6 +48,7 @@ export type { FeedState } from './feed/session.ts'
 export type { SubscribeOutcome, TopicState } from './feed/subscriptions.ts'
 export { type WebSocketOptions, websocketProvider } from './feed/websocket.ts'
 export type {
+  Checkpoint,
   HistoryRequest,
   HistorySource,
   Position,
@@ -119,5 +120,8 @@ export {
   type Topic,
   topicFilter,
 } from './market/topics.ts'
+export { type FileTape, type FileTapeOptions, openFileTape } from './tape/file/file.ts'
+export { type FollowOptions, followFileTape } from './tape/file/follow.ts'
+export type { Retention } from './tape/file/retention.ts'
 export { type MemoryTapeOptions, memoryTape } from './tape/memory.ts'
-export type { Tape } from './tape/tape.ts'
+export type { Tape, TapeReader } from './tape/tape.ts'

@@ -1,38 +1,89 @@
+import { systemClock } from '../base/clock.ts'
+import { TickwireError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { type Feed, type FeedOptions, openFeed } from '../feed/feed.ts'
 import type { Provider } from '../feed/provider.ts'
+import type { Checkpoint } from '../flow/contracts.ts'
+import { createEvent } from '../market/events.ts'
+import { openFileTape } from '../tape/file/file.ts'
+import type { Retention } from '../tape/file/retention.ts'
 import { memoryTape } from '../tape/memory.ts'
 import type { Tape } from '../tape/tape.ts'
 
 export interface AppConfig {
   readonly provider: Provider
-  /** Events the memory tape keeps. @default 131072 */
+  /** Events the tape keeps in memory. @default 131072 */
   readonly tapeCapacity?: number
+  /** Where to record. @default nowhere: the tape is in memory and ends with the process */
+  readonly record?: RecordConfig
   /** @default the feed's own */
   readonly ackTimeoutMs?: number
   readonly log?: Log
+}
+
+export interface RecordConfig {
+  readonly folder: string
+  readonly retention?: Retention
+  /**
+   * Whether the app is to open without a tape on disk where there can be none: the stream goes on in memory under an
+   * `unrecorded` notice. Otherwise that is an error.
+   * @default false
+   */
+  readonly optional?: boolean
 }
 
 /** The running product: a feed that fills a tape, which everything else reads. */
 export interface App extends AsyncDisposable {
   readonly feed: Feed
   readonly tape: Tape
+  /** How far each (source, symbol, kind) had been recorded when the app was opened. */
+  readonly checkpoints: readonly Checkpoint[]
+  /** Why nothing is recorded although it was to be. */
+  readonly unrecorded: TickwireError | undefined
   /** Ends the feed, then the tape, so that readers see everything that came. May be called twice. */
   close(): Promise<void>
 }
 
-/** Wires provider, feed and tape. Nothing is connected before the feed's first subscription. */
-export function openApp({ provider, tapeCapacity, ackTimeoutMs, log }: AppConfig): App {
+/**
+ * Wires provider, feed and tape. Nothing is connected before the feed's first subscription.
+ * @throws TAPE_IN_USE TAPE_UNWRITABLE TAPE_TOO_NEW where it cannot record and is not to go on without
+ */
+export async function openApp(config: AppConfig): Promise<App> {
+  const { provider, ackTimeoutMs, log } = config
   const options: FeedOptions = {
     ...(log && { log }),
     ...(ackTimeoutMs !== undefined && { ackTimeoutMs }),
   }
+  const { tape, checkpoints = [], unrecorded } = await openTape(config)
   const feed = openFeed(provider, options)
-  const tape = memoryTape(tapeCapacity === undefined ? {} : { capacity: tapeCapacity })
   feed.pipe(tape)
   const close = async () => {
     await feed.close()
     await tape.close()
   }
-  return { feed, tape, close, [Symbol.asyncDispose]: close }
+  return { feed, tape, checkpoints, unrecorded, close, [Symbol.asyncDispose]: close }
+}
+
+interface OpenTape {
+  readonly tape: Tape
+  readonly checkpoints?: readonly Checkpoint[]
+  readonly unrecorded?: TickwireError
+}
+
+async function openTape({ tapeCapacity, record, log }: AppConfig): Promise<OpenTape> {
+  const size = tapeCapacity === undefined ? {} : { capacity: tapeCapacity }
+  if (!record) return { tape: memoryTape(size) }
+  const { folder, retention = {}, optional = false } = record
+  try {
+    const tape = await openFileTape({ folder, retention, ...size, ...(log && { log }) })
+    return { tape, checkpoints: tape.checkpoints }
+  } catch (error) {
+    if (!optional || !(error instanceof TickwireError)) throw error
+    const tape = memoryTape(size)
+    const now = systemClock().now()
+    const time = { timestamp: Math.floor(now), receivedAt: now }
+    const { code, message } = error
+    tape.append([createEvent({ type: 'notice', notice: 'unrecorded', ...time, code, message })])
+    return { tape, unrecorded: error }
+  }
 }

@@ -111,7 +111,30 @@ export const ERRORS = {
     means: 'A handler threw or rejected; the event it failed on is attached.',
   },
   BAD_EVENT: { verdict: 'fatal', exit: 6, means: 'A value is not an event in the JSON form.' },
+  BAD_BLOCK: {
+    verdict: 'fatal',
+    exit: 6,
+    means: 'Stored or received bytes are not a whole block of events.',
+  },
   BAD_POSITION: { verdict: 'fatal', exit: 2, means: 'A position is not one of this tape.' },
+  NO_TAPE: { verdict: 'fatal', exit: 2, means: 'There is no tape in this folder.' },
+  TAPE_IN_USE: {
+    verdict: 'fatal',
+    exit: 5,
+    means: 'Another process records to this tape.',
+  },
+  TAPE_UNWRITABLE: {
+    verdict: 'fatal',
+    exit: 5,
+    means:
+      'A tape cannot be written where it is to be: rights, a full or read-only disk, a file in its place.',
+  },
+  TAPE_DAMAGED: { verdict: 'fatal', exit: 6, means: 'A file of a tape or capture is not whole.' },
+  TAPE_TOO_NEW: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'A tape was written by a newer tickwire, in a form this one does not know.',
+  },
   CLOSED: { verdict: 'fatal', exit: 1, means: 'Used after it was closed.' },
   OUTPUT_FAILED: { verdict: 'fatal', exit: 1, means: 'Standard output cannot be written.' },
   PORT_IN_USE: { verdict: 'fatal', exit: 5, means: 'Another process listens on the port.' },

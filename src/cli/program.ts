@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { TickwireError } from '../base/errors.ts'
 import { init } from './commands/init.ts'
+import { record } from './commands/record.ts'
 import { stream } from './commands/stream.ts'
+import { tapeCompact, tapeInfo, tapeVerify } from './commands/tape.ts'
 import { up } from './commands/up.ts'
 import type { Surroundings } from './config.ts'
 import { describeError, exitCodeOf, say } from './console.ts'
@@ -44,12 +46,25 @@ Keys are read from ${'`.env`'} or the environment (APCA_API_KEY_ID, APCA_API_SEC
   tickwire init`
 
 const UP_HELP = `
-Runs the whole engine and shows a live table, or lines as \`stream\` writes them when piped. Without a key and
-without --provider the market is simulated.
+Runs the whole engine, records to .tickwire/tape, and shows a live table, or lines as \`stream\` writes them when
+piped. Without a key and without --provider the market is simulated.
 
 Examples:
   tickwire up
   tickwire up SPY QQQ --provider simulated --rate 200`
+
+const RECORD_HELP = `
+Records trades and quotes unless told otherwise, and shows how it goes. \`tickwire replay\` plays it back; a second
+recording goes on behind the first.
+
+Examples:
+  tickwire record SPY TSLA --provider simulated --duration 1m
+  tickwire record SPY --feed iex --kinds trades,quotes,bars --tape ./monday`
+
+const TAPE_HELP = `
+Examples:
+  tickwire tape info
+  tickwire tape verify ./monday --json`
 
 const SIM_HELP = `
 Speaks Alpaca's stock protocol, stream and REST, on 127.0.0.1: point any bot at the address it prints. Prices are
@@ -76,6 +91,7 @@ function build(around: Surroundings, finish: (exit: number) => void): Command {
 Examples:
   tickwire up                                      moving prices, no key needed
   tickwire stream SPY TSLA --provider simulated    trades as lines
+  tickwire record SPY TSLA --provider simulated    a tape to replay later
   tickwire sim                                     a venue of your own to test against
   tickwire init                                    set up keys for real ones`,
     )
@@ -110,9 +126,35 @@ Examples:
     .option('--raw', 'print frames as received from the venue, one a line')
     .addHelpText('after', STREAM_HELP)
     .action(async (symbols: string[], flags) => finish(await stream(symbols, flags, around)))
-  watching('up', 'run the engine and show a live table')
+  watching('up', 'run the engine, record, and show a live table')
+    .option('--tape <folder>', 'where to record, instead of .tickwire/tape')
+    .option('--no-record', 'keep events in memory only')
     .addHelpText('after', UP_HELP)
     .action(async (symbols: string[], flags) => finish(await up(symbols, flags, around)))
+  watching('record', 'write live events to a tape on disk')
+    .option('--tape <folder>', 'where to, instead of .tickwire/tape')
+    .addHelpText('after', RECORD_HELP)
+    .action(async (symbols: string[], flags) => finish(await record(symbols, flags, around)))
+  const tape = program
+    .command('tape')
+    .description('look after a tape on disk')
+    .addHelpText('after', TAPE_HELP)
+  const caring = (name: string, description: string, run: typeof tapeVerify) =>
+    tape
+      .command(name)
+      .description(description)
+      .argument('[folder]', 'of the tape, instead of .tickwire/tape')
+      .option('--json', 'as JSON')
+      .option('--config <file>', 'instead of ./tickwire.config.yaml')
+      .option('--debug', 'show where errors come from')
+      .action(async (folder: string | undefined, flags) => finish(await run(folder, flags, around)))
+  caring('info', 'show what it holds', tapeInfo)
+  caring('verify', 'read every event, and say what cannot be read', tapeVerify)
+  caring(
+    'compact',
+    'compress and merge its files; it must not be recorded to meanwhile',
+    tapeCompact,
+  )
   program
     .command('sim')
     .description("run a venue on this machine that speaks a real one's protocol, faults included")
@@ -138,7 +180,7 @@ Examples:
     .option('--force', 'set the keys in the .env that is there, and write the rest anew')
     .action(async flags => finish(await init(flags, around)))
 
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...tape.commands]) {
     // Its errors are thrown, to be written in our own form.
     command.exitOverride().configureOutput({ outputError: () => {} })
   }

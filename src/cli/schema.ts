@@ -52,6 +52,17 @@ export const configSchema = z.strictObject({
         .min(1, 'must be at least 1')
         .max(2 ** 24, 'must be at most 16777216')
         .default(131_072),
+      /** Where `up` and `record` write it. */
+      folder: z.string().min(1, 'the path is empty').default('.tickwire/tape'),
+      /** What of it is kept; the oldest files go. */
+      keep: z
+        .strictObject({
+          /** Gigabytes. */
+          gb: z.number().positive('must be above 0').default(10),
+          /** @default any number of days */
+          days: z.number().positive('must be above 0').optional(),
+        })
+        .prefault({}),
     })
     .prefault({}),
   /** What is logged to stderr, as JSON lines. */

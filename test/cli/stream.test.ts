@@ -76,12 +76,12 @@ describe('tickwire stream', { concurrency: 2 }, () => {
     assert.doesNotMatch(result.stderr + help.stderr, /\n\s+at /)
   })
 
-  for (const command of ['stream', 'up']) {
+  for (const command of ['stream', 'up --no-record']) {
     test(`${command}: with a slow reader, what was not written counts as dropped`, async () => {
       let stuck = false
       // The reader takes the first bytes, then nothing until the end has come.
       const result = await cli(
-        [command, '-p', 'simulated', '--rate', '1e9', '--duration', '2500ms'],
+        [...command.split(' '), '-p', 'simulated', '--rate', '1000000000', '--duration', '2500ms'],
         {
           onOutput: child => {
             if (stuck) return
@@ -191,6 +191,7 @@ test('up writes what it reads from the tape, and without a key it is simulated',
   })
   assert.match(result.said[0]!, /^SIMULATED/)
   assert.match(result.said[1]!, /tickwire init/)
+  assert.ok(result.said.includes('recording to .tickwire/tape'), 'and says where it records')
 })
 
 test('help and version go to standard output and are no errors', async () => {

@@ -2,11 +2,13 @@ import { openApp } from '../../app/app.ts'
 import type { Tape } from '../../tape/tape.ts'
 import { Board } from '../board.ts'
 import type { Surroundings } from '../config.ts'
-import { createLog, say, screenOf } from '../console.ts'
+import { createLog, describeError, say, screenOf } from '../console.ts'
 import { CONNECT_MS, follow } from '../follow.ts'
 import { Losses } from '../losses.ts'
 import { Painter } from '../painter.ts'
 import { chooseProvider } from '../providers.ts'
+import { recordOf, shortPath } from '../recording.ts'
+import { amount } from '../rows.ts'
 import { Run } from '../run.ts'
 import { countEvents, summary } from '../summary.ts'
 import {
@@ -29,13 +31,19 @@ const WORD_MS = 8_000
 /** Without a list of symbols, from a real venue: few enough for a free plan. */
 const LIVE_SYMBOLS = ['SPY', 'TSLA', 'AAPL']
 
+export interface UpFlags extends StreamFlags {
+  readonly tape?: string
+  /** False: in memory only. */
+  readonly record?: boolean
+}
+
 /**
  * `tickwire up`: runs the engine, provider → feed → tape, and shows what a reader of the tape sees: a live table
  * on a terminal, lines as `stream` writes them elsewhere. Resolves with the exit code.
  */
 export async function up(
   words: readonly string[],
-  flags: StreamFlags,
+  flags: UpFlags,
   around: Surroundings,
 ): Promise<number> {
   const screen = screenOf(around)
@@ -50,12 +58,15 @@ export async function up(
 
   const run = new Run()
   const log = createLog(config, around.env)
-  const app = openApp({
+  const record = flags.record === false ? undefined : recordOf(config, flags.tape, around)
+  const app = await openApp({
     provider: chosen.provider,
     tapeCapacity: config.tape.capacity,
+    ...(record && { record: { ...record, optional: true } }),
     ackTimeoutMs: CONNECT_MS,
     log,
   })
+  const recording = record && !app.unrecorded && shortPath(record.folder, around.cwd)
   const output = outputOf(run)
   const banner = bannerOf(capabilities)
   const startedAt = performance.now()
@@ -79,7 +90,9 @@ export async function up(
     const at = performance.now()
     const rate = at > painted.at ? ((count - painted.count) / (at - painted.at)) * 1_000 : 0
     painted = { count, at }
-    const title = `tickwire · ${capabilities.title} · ${Math.round(rate).toLocaleString('en-US')} events/s · Ctrl-C ends`
+    const speed = `${Math.round(rate).toLocaleString('en-US')} events/s`
+    const tape = recording ? ` · recording to ${recording}` : ''
+    const title = `tickwire · ${capabilities.title} · ${speed}${tape} · Ctrl-C ends`
     painter.paint(
       board.render({
         colors: screen.colors,
@@ -103,6 +116,7 @@ export async function up(
       inHand--
       if (event.type === 'notice') {
         if (event.notice === 'skipped') skipped += event.count ?? 0
+        if (event.notice === 'unrecorded' || event.notice === 'lost') tell(event.message)
         continue
       }
       if (++count === limit) run.done()
@@ -119,6 +133,7 @@ export async function up(
     const { start, end } = app.tape
     losses.reach(arrived() - count - inHand - (end.seq - start.seq))
   }, LOOK_MS)
+  if (app.unrecorded) for (const text of describeError(app.unrecorded, false).split('\n')) say(text)
   const painting = live ? setInterval(paintNow, PAINT_MS) : undefined
   follow(app.feed, run, {
     request,
@@ -131,6 +146,7 @@ export async function up(
     connected: () => {
       if (banner && !live) say(banner)
       if (tip && !live) say(tip)
+      if (recording && !live) say(`recording to ${recording}`)
     },
   })
 
@@ -139,12 +155,19 @@ export async function up(
   clearInterval(painting)
   const stats = app.feed.stats()
   const elapsedMs = performance.now() - startedAt
-  const dropped = count >= limit || output.gone ? skipped : arrived() - count
+  // What was recorded is not lost for not having been shown.
+  const dropped = recording || count >= limit || output.gone ? skipped : arrived() - count
   await app.close()
   if (live && count > 0) paintNow()
   painter.close()
   await output.flush()
-  const summarize = () => summary('events', count, elapsedMs, stats, dropped)
+  const summarize = () => {
+    const line = summary('events', count, elapsedMs, stats, dropped)
+    if (!recording) return line
+    const unseen = count < limit ? arrived() - count - skipped : 0
+    const note = unseen > 0 ? ` (${amount(unseen)} of them not shown)` : ''
+    return `${line}; recorded to ${recording}${note}`
+  }
   return conclude(ending, flags.debug ?? false, summarize, output)
 }
 
@@ -156,5 +179,5 @@ async function readTape(
   signal: AbortSignal,
   take: (events: Parameters<Tape['append']>[0]) => Promise<void>,
 ): Promise<void> {
-  for await (const events of tape.read({ from: 'start', signal })) await take(events)
+  for await (const events of tape.read({ signal })) await take(events)
 }

@@ -1,0 +1,1 @@
+export { type ReplayOptions, type ReplayProvider, type ReplayState, replay } from './provider.ts'

@@ -1,0 +1,114 @@
+import { rm, stat } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
+import type { Clock } from '../../base/clock.ts'
+import { asError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import type { Checkpoint } from '../../flow/contracts.ts'
+import type { Catalog, Segment } from './catalog.ts'
+import { type Aged, outlived, type Retention } from './retention.ts'
+import { type SealRequest, type SealResult, sealSegments } from './seal.ts'
+
+export interface SealerOptions {
+  readonly catalog: Catalog
+  readonly clock: Clock
+  readonly log: Log
+  readonly retention: Retention
+  /** How far each topic had been seen at the end of the last sealed file. */
+  readonly checkpoints: readonly Checkpoint[]
+  /** The lowest number a store has yet to read. */
+  readonly heldFrom: () => number
+  /** Events up to this number are deleted, read or not. */
+  readonly passed: (last: number) => void
+}
+
+/** Looks after finished files, one after the other: seals them in a worker thread, then lets go of what is too old. */
+export class Sealer {
+  readonly #at: SealerOptions
+  readonly #abort = new AbortController()
+  #checkpoints: readonly Checkpoint[]
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(options: SealerOptions) {
+    this.#at = options
+    this.#checkpoints = options.checkpoints
+  }
+
+  add(segment: Segment): void {
+    this.#work = this.#work.then(() => this.#seal(segment))
+  }
+
+  /** Resolves when everything added so far has been seen to. */
+  idle(): Promise<void> {
+    return this.#work
+  }
+
+  /** Ends what is under way: an unfinished file is sealed after the next start. */
+  async close(): Promise<void> {
+    this.#abort.abort()
+    await this.#work
+  }
+
+  async #seal(segment: Segment): Promise<void> {
+    if (this.#abort.signal.aborted) return
+    const { catalog, log } = this.#at
+    try {
+      const { path } = segment
+      const request = { sources: [path], target: path, known: this.#checkpoints }
+      const result = await sealInWorker(request, this.#abort.signal)
+      if (!result) return
+      if (result.damaged > 0) {
+        const { damaged } = result
+        log.warn({ file: path, damaged }, 'parts of a tape file could not be read')
+      }
+      this.#checkpoints = result.checkpoints
+      catalog.replaced(segment)
+      await this.#retain()
+    } catch (error) {
+      const { message } = asError(error)
+      log.warn({ file: segment.path, error: message }, 'a tape file could not be compressed')
+      await rm(`${segment.path}.sealing`, { force: true }).catch(() => {})
+    }
+  }
+
+  async #retain(): Promise<void> {
+    const { catalog, retention, heldFrom, clock, passed } = this.#at
+    const { segments } = catalog
+    const files: Aged[] = []
+    for (const [i, { path, first }] of segments.entries()) {
+      const next = segments[i + 1] && (await catalog.headerOf(segments[i + 1]!))
+      const { size } = await stat(path)
+      const [last, newest] = [next?.previous ?? first, next?.highest ?? clock.now()]
+      files.push({ first, last, bytes: size, newest })
+    }
+    const count = outlived(files, retention, heldFrom(), clock.now())
+    if (count === 0) return
+    passed(files[count - 1]!.last)
+    for (const segment of segments.slice(0, count)) {
+      // First out of the catalog, so that nobody begins to read it.
+      catalog.remove(segment)
+      await rm(segment.path, { force: true })
+    }
+  }
+}
+
+/** `undefined` when it was stopped. */
+function sealInWorker(request: SealRequest, signal: AbortSignal): Promise<SealResult | undefined> {
+  const url = new URL('./seal-worker.js', import.meta.url)
+  // Run from its sources, as in tests, there is no such file that a worker could load.
+  if (import.meta.url.endsWith('.ts')) return sealSegments(request)
+  const worker = new Worker(url, { workerData: request })
+  worker.unref()
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      resolve(undefined)
+      void worker.terminate()
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    worker.once('message', (result: SealResult) => resolve(result))
+    worker.once('error', reject)
+    worker.once('exit', () => {
+      signal.removeEventListener('abort', stop)
+      reject(new Error('the worker ended without a result'))
+    })
+  })
+}
