@@ -1,12 +1,23 @@
 import { TickwireError } from '../base/errors.ts'
 import { didYouMean } from '../base/suggest.ts'
-import { asNumber } from './config.ts'
 import { KINDS, type Kind } from './schema.ts'
 
 /** The longest a timer of Node can wait, ms. */
 const LONGEST_MS = 2 ** 31 - 1
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+/** A rate as all flags take it: decimal, with a fraction or as `1e6`; no sign, no hex, nothing else JavaScript has. */
+export function parseDecimal(text: string): number | undefined {
+  const number = Number(text)
+  return /^\d+(\.\d+)?(e\d+)?$/i.test(text) && Number.isFinite(number) ? number : undefined
+}
+
+/** A whole number as all flags take it: digits only, and as many as are exact. */
+export function parseWhole(text: string): number | undefined {
+  const number = Number(text)
+  return /^\d+$/.test(text) && Number.isSafeInteger(number) ? number : undefined
+}
 
 /** `10s`, `500ms`, `5m`, `1.5h` in ms. @throws BAD_OPTION */
 export function parseDuration(text: string): number {
@@ -19,22 +30,23 @@ export function parseDuration(text: string): number {
 
 /** A whole number from 1. @throws BAD_OPTION */
 export function parseLimit(text: string): number {
-  const limit = Number(text)
-  if (/^\d+$/.test(text) && limit >= 1 && Number.isSafeInteger(limit)) return limit
+  const limit = parseWhole(text)
+  if (limit) return limit
   throw bad('--limit', text, 'Give a whole number from 1.')
 }
 
 /** Events a second. @throws BAD_OPTION */
 export function parseRate(text: string): number | 'max' {
-  const rate = asNumber(text)
-  if (rate === 'max' || (typeof rate === 'number' && rate > 0)) return rate as number | 'max'
+  if (/^(max|inf(inity)?)$/i.test(text)) return 'max'
+  const rate = parseDecimal(text)
+  if (rate) return rate
   throw bad('--rate', text, 'Give events per second above 0, or max for as many as possible.')
 }
 
 /** @throws BAD_OPTION */
 export function parseSeed(text: string): number {
-  const seed = Number(text)
-  if (/^-?\d+$/.test(text) && Number.isSafeInteger(seed)) return seed
+  const seed = parseWhole(text.replace(/^-/, ''))
+  if (seed !== undefined) return text.startsWith('-') ? 0 - seed : seed
   throw bad('--seed', text, 'Give a whole number.')
 }
 

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { TickwireError } from '../base/errors.ts'
 import { init } from './commands/init.ts'
 import { record } from './commands/record.ts'
+import { replay } from './commands/replay.ts'
 import { stream } from './commands/stream.ts'
 import { tapeCompact, tapeInfo, tapeVerify } from './commands/tape.ts'
 import { up } from './commands/up.ts'
@@ -10,6 +11,7 @@ import type { Surroundings } from './config.ts'
 import { describeError, exitCodeOf, say } from './console.ts'
 import { parseDuration, parseKinds, parseLimit, parseRate, parseSeed } from './flags.ts'
 import { parseFeed, parseProvider } from './providers.ts'
+import { parseMoment, parseSpeed } from './replay-flags.ts'
 import {
   parseConnections,
   parseHold,
@@ -61,6 +63,16 @@ Examples:
   tickwire record SPY TSLA --provider simulated --duration 1m
   tickwire record SPY --feed iex --kinds trades,quotes,bars --tape ./monday`
 
+const REPLAY_HELP = `
+Times are UTC unless they name a zone, and mean when an event was received. Nothing is dropped: the replay waits for
+whoever reads its output. Keys on a terminal: space pauses, → or n steps, + and - change the speed, [ and ] seek a
+minute, q ends.
+
+Examples:
+  tickwire replay
+  tickwire replay SPY --kinds trades --speed 10
+  tickwire replay --from 2025-06-02T13:30 --to 2025-06-02T13:35 --speed max > five-minutes.ndjson`
+
 const TAPE_HELP = `
 Examples:
   tickwire tape info
@@ -91,7 +103,8 @@ function build(around: Surroundings, finish: (exit: number) => void): Command {
 Examples:
   tickwire up                                      moving prices, no key needed
   tickwire stream SPY TSLA --provider simulated    trades as lines
-  tickwire record SPY TSLA --provider simulated    a tape to replay later
+  tickwire record SPY TSLA --provider simulated    a tape, and
+  tickwire replay                                  what is on it, again
   tickwire sim                                     a venue of your own to test against
   tickwire init                                    set up keys for real ones`,
     )
@@ -135,6 +148,23 @@ Examples:
     .option('--tape <folder>', 'where to, instead of .tickwire/tape')
     .addHelpText('after', RECORD_HELP)
     .action(async (symbols: string[], flags) => finish(await record(symbols, flags, around)))
+  program
+    .command('replay')
+    .description('print a tape as if it were live')
+    .argument('[symbols...]', 'separated by spaces or commas; without any, all')
+    .option('--tape <folder>', 'which, instead of .tickwire/tape')
+    .option('--from <time>', 'begin at what was received then', parseMoment)
+    .option('--to <time>', 'end before what was received then', parseMoment)
+    .option('--speed <n>', '1 as it happened, 10 ten times as fast, max', parseSpeed, 1)
+    .option('--kinds <list>', 'any of: trades quotes bars … instead of all', parseKinds)
+    .option('--max-quiet <time>', 'leave out silences longer than 5s, 10m', parseDuration)
+    .option('--paused', 'begin stopped')
+    .option('--limit <n>', 'end after this many events', parseLimit)
+    .option('--json', 'one JSON event a line, on a terminal too')
+    .option('--config <file>', 'instead of ./tickwire.config.yaml')
+    .option('--debug', 'log to stderr, and show where errors come from')
+    .addHelpText('after', REPLAY_HELP)
+    .action(async (symbols: string[], flags) => finish(await replay(symbols, flags, around)))
   const tape = program
     .command('tape')
     .description('look after a tape on disk')

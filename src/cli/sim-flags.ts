@@ -1,5 +1,6 @@
 import { TickwireError } from '../base/errors.ts'
 import { didYouMean } from '../base/suggest.ts'
+import { parseDecimal, parseWhole } from './flags.ts'
 
 export const VENUES = ['alpaca'] as const
 /** Where `tickwire sim` listens when nothing is said. */
@@ -19,22 +20,22 @@ export function parseVenue(text: string): (typeof VENUES)[number] {
 
 /** @throws BAD_OPTION */
 export function parsePort(text: string): number {
-  const port = Number(text)
-  if (/^\d+$/.test(text) && port <= 65_535) return port
+  const port = parseWhole(text)
+  if (port !== undefined && port <= 65_535) return port
   throw bad('--port', text, 'Give a number from 1 to 65535, or 0 for any free port.')
 }
 
 /** @throws BAD_OPTION */
 export function parseSimRate(text: string): number {
-  const rate = text.trim() === '' ? Number.NaN : Number(text)
-  if (rate > 0 && rate <= MAX_RATE) return rate
+  const rate = parseDecimal(text)
+  if (rate && rate <= MAX_RATE) return rate
   throw bad('--rate', text, `Give events per second above 0, at most ${MAX_RATE}.`)
 }
 
 /** @throws BAD_OPTION */
 export function parseConnections(text: string): number {
-  const count = Number(text)
-  if (/^\d+$/.test(text) && count >= 1 && Number.isSafeInteger(count)) return count
+  const count = parseWhole(text)
+  if (count) return count
   throw bad('--connections', text, 'Give a whole number from 1.')
 }
 

@@ -16,8 +16,15 @@ export class Handover {
   #held: MarketEvent[] = []
   /** Set by a forced end: delivered from the new connection, so not to be delivered from the old one again. */
   #taken: Map<string, number> | undefined
+  /** Identity of the last event delivered before the move began, where the new one may still have it before it. */
+  #before: string | undefined
   #confirmed = false
   #done = false
+
+  /** `last`: the last event delivered so far, given when the new connection may be behind it. */
+  constructor(last?: MarketEvent) {
+    this.#before = last && identityOf(last)
+  }
 
   /** The new connection carries the symbol whole: only what it shows from now on can take over. */
   confirm(): void {
@@ -29,13 +36,30 @@ export class Handover {
     return this.#done
   }
 
+  /** It is done, and the new connection has shown all that the old one has delivered. */
+  get level(): boolean {
+    return this.#done && !this.#taken && this.#shown.size === 0
+  }
+
+  /** The new connection has shown something that the old one has not. */
+  get waiting(): boolean {
+    return this.#held.length > 0
+  }
+
   /** An event of the symbol from the old connection; returns what is to be delivered, in order. */
   old(event: MarketEvent): readonly MarketEvent[] {
     const identity = identityOf(event)
     if (this.#done) {
       // After a proper end all of it has come, or will come, from the new connection.
       if (!this.#taken) return []
-      return takeOne(this.#taken, identity) ? [] : [event]
+      if (takeOne(this.#taken, identity)) {
+        // Level at last: all that follows comes from the new one too.
+        this.#taken = undefined
+        return []
+      }
+      addOne(this.#shown, identity)
+      this.#last = identity
+      return [event]
     }
     const [first] = this.#held
     if (first && identityOf(first) === identity) {
@@ -52,9 +76,16 @@ export class Handover {
 
   /** An event of the symbol from the new connection; returns what is to be delivered, in order. */
   fresh(event: MarketEvent): readonly MarketEvent[] {
-    if (this.#done) return [event]
+    if (this.level) return [event]
     if (!this.#confirmed) return []
     const identity = identityOf(event)
+    if (this.#done) return this.#afterForce(event, identity)
+    if (identity === this.#before) {
+      // It was behind: what it has shown so far was delivered before the move began.
+      this.#before = undefined
+      this.#held = []
+      return this.#shown.size === 0 ? this.#finish() : []
+    }
     if (this.#held.length === 0 && takeOne(this.#shown, identity)) {
       // The new one is level with the old one when it shows the last event the old one has delivered.
       return identity === this.#last && !this.#shown.has(identity) ? this.#finish() : []
@@ -68,13 +99,32 @@ export class Handover {
     if (this.#done || !this.#confirmed) return []
     this.#taken = new Map()
     for (const event of this.#held) addOne(this.#taken, identityOf(event))
-    return this.#finish()
+    return this.#release()
+  }
+
+  /** Ends the wait where the old connection has nothing more to bring. */
+  over(): readonly MarketEvent[] {
+    return this.#done || !this.#confirmed ? [] : this.#release()
+  }
+
+  /** From the new connection, which may still be behind what the old one has delivered. */
+  #afterForce(event: MarketEvent, identity: string): readonly MarketEvent[] {
+    if (takeOne(this.#shown, identity)) {
+      if (identity === this.#last && !this.#shown.has(identity)) this.#shown.clear()
+      return []
+    }
+    if (this.#taken && this.#taken.size < MOST) addOne(this.#taken, identity)
+    return [event]
   }
 
   #finish(): readonly MarketEvent[] {
+    this.#shown.clear()
+    return this.#release()
+  }
+
+  #release(): readonly MarketEvent[] {
     const held = this.#held
     this.#held = []
-    this.#shown.clear()
     this.#done = true
     return held
   }

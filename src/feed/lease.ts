@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import {
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -8,7 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock, Timer } from '../base/clock.ts'
 
 /** How often a holder shows that it lives, ms. */
@@ -32,7 +33,7 @@ export function takeLease(
   places: number,
   clock: Clock,
 ): Lease | { readonly heldBy: number } {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const name = createHash('sha256').update(account).digest('hex').slice(0, 16)
   let heldBy = 0
   for (let place = 1; place <= places; place++) {
@@ -43,6 +44,17 @@ export function takeLease(
     heldBy = holder
   }
   return { heldBy }
+}
+
+/** Not Node's `recursive`: under /proc, where nothing can be made, that never returns. */
+function makeFolder(folder: string): void {
+  const parent = dirname(folder)
+  if (parent !== folder && !existsSync(parent)) makeFolder(parent)
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 /** Makes the file ours; the process that holds it when somebody does. */

@@ -53,6 +53,8 @@ interface Reader {
   /** Of handlers: how many calls, and what one costs, ms. */
   readonly load?: { readonly calls: number; readonly cost: number }
   blame?(ms: number): void
+  /** Set while it has no room, with the policy `block`. */
+  room(): Promise<void> | undefined
   /** The feed has ended by itself: what waits is still delivered; resolves then. */
   end(error: TickwireError | undefined): Promise<void>
   close(): void
@@ -126,6 +128,7 @@ export class OpenFeed implements Feed {
       lingerMs: options.lingerMs ?? 1_000,
       raw: () => (this.#rawHandlers.length > 0 ? frame => this.#tap(frame) : undefined),
       emit: (batch, receivedAt) => this.#emit(batch, receivedAt),
+      room: () => this.#room(),
       notice: (notice, message, details) => {
         const now = this.#clock.now()
         const timestamp = Math.floor(now)
@@ -243,6 +246,16 @@ export class OpenFeed implements Feed {
     this.#dispatcher.dispatch(batch, receivedAt)
   }
 
+  /** What a source that can wait has to wait for: all readers that have no room. */
+  #room(): Promise<void> | undefined {
+    const full: Promise<void>[] = []
+    for (const reader of this.#readers) {
+      const room = reader.room()
+      if (room) full.push(room)
+    }
+    return full.length > 0 ? Promise.all(full).then(() => {}) : undefined
+  }
+
   #channel<C extends Channel>(channel: C): Subscribe<EventOf<(typeof CHANNELS)[C]>> {
     const open = (
       symbols: Symbols,
@@ -328,6 +341,7 @@ export class OpenFeed implements Feed {
         return reader.load
       },
       blame: ms => reader.blame(ms),
+      room: () => reader.room,
       end: () => {
         unroute()
         return reader.drained()
@@ -361,6 +375,7 @@ export class OpenFeed implements Feed {
       get counters() {
         return stream.counters
       },
+      room: () => stream.room,
       end: async error => stream.end(error),
       close: () => stream.end(),
     }
@@ -374,8 +389,11 @@ export class OpenFeed implements Feed {
 
   #deliveryOf(options: OnOptions): DeliveryOptions {
     const { name: _name, signal: _signal, ...given } = options as ListenOptions
-    const delivery = { ...this.#delivery, ...given }
-    if (delivery.policy === 'block') {
+    // A recording can wait for its readers, so by default none of it is dropped.
+    const canWait = this.capabilities.nature === 'replayed'
+    const own: DeliveryOptions = canWait ? { policy: 'block' } : {}
+    const delivery = { ...own, ...this.#delivery, ...given }
+    if (delivery.policy === 'block' && !canWait) {
       const hint = 'Choose drop-oldest, conflate or close.'
       throw new TickwireError('BAD_OPTION', 'a live source cannot wait: no policy block here', {
         hint,

@@ -63,6 +63,11 @@ export interface Link {
   opened(): void
   /** Events in the order received, and when. The array is lent for the call. */
   emit(batch: readonly MarketEvent[], receivedAt: number): void
+  /**
+   * What a source that can wait is to wait for before it gives more: set while a reader with the policy `block` has no
+   * room. A live source pays no heed to it.
+   */
+  room(): Promise<void> | undefined
   /** The venue confirmed these. */
   acknowledged(topics: readonly Topic[]): void
   /** The venue will not deliver these, and why. */

@@ -36,9 +36,12 @@ export interface SessionHooks {
   readonly leases: string | undefined
   raw(): ((frame: RawFrame) => void) | undefined
   emit(batch: readonly MarketEvent[], receivedAt: number): void
+  room(): Promise<void> | undefined
   notice(name: NoticeName, message: string, details?: NoticeDetails): void
   malformed(frame: Uint8Array, reason: string): void
   unknown(kind: string): void
+  /** No lease file can be written: the connection does without. */
+  unleased(error: Error): void
   /** The venue refuses these on this connection; returns those that no other connection carries or takes. */
   refused(topics: readonly Topic[], reason: TickwireError): readonly Topic[]
   /** The end for good: with the fatal reason, or without when the source has no more to give. */
@@ -101,7 +104,7 @@ export class Session {
    */
   reconcile(gone: readonly Topic[] = []): void {
     if (this.#state === 'closed') return
-    this.#gone.push(...gone)
+    for (const topic of gone) this.#gone.push(topic)
     if (this.#reconciling) return
     this.#reconciling = true
     queueMicrotask(() => {
@@ -220,7 +223,7 @@ export class Session {
         taken = takeLease(leases, account, capabilities.limits.connections ?? 1, clock)
       } catch (error) {
         // Without a place to write, processes may throw each other off; that is no reason to have no data.
-        this.#hooks.log.warn({ error, leases }, 'no lease file can be written; going on without')
+        this.#hooks.unleased(asError(error))
         return undefined
       }
       if ('release' in taken) return taken
@@ -269,6 +272,7 @@ export class Session {
         if (this.#unproven) this.#prove()
         hooks.emit(batch, receivedAt)
       },
+      room: () => hooks.room(),
       acknowledged: acked => this.#acknowledged(acked),
       rejected: (refused, reason) => this.#rejected(refused, reason),
       malformed: (frame, reason) => hooks.malformed(frame, reason),
@@ -317,10 +321,11 @@ export class Session {
     this.#askAgain ??= this.#hooks.clock.setTimeout(() => {
       this.#askAgain = undefined
       const connection = this.#connection
-      const open = this.#portion.topics.filter(topic => {
-        const { state, reason } = this.#portion.of(topic)!
-        return state === 'sent' || (state === 'rejected' && !reason?.fatal)
-      })
+      const refused = this.#portion.in('rejected')
+      const open = [
+        ...this.#portion.in('sent'),
+        ...refused.filter(topic => !this.#portion.of(topic)?.reason?.fatal),
+      ]
       if (!connection || open.length === 0) return
       this.#askAgainMs = Math.min(this.#askAgainMs * 2, ASK_AGAIN_MS.most)
       this.#portion.move(open, 'sent')
@@ -339,7 +344,9 @@ function describeTopics(topics: readonly Topic[]): string {
   const groups = new Map<string, string[]>()
   for (const { kind, interval, symbol } of topics) {
     const name = interval ? `${kind} ${interval}` : kind
-    groups.set(name, [...(groups.get(name) ?? []), symbol])
+    const symbols = groups.get(name)
+    if (symbols) symbols.push(symbol)
+    else groups.set(name, [symbol])
   }
   return [...groups]
     .map(([name, symbols]) => {

@@ -6,6 +6,7 @@ import { Handover } from './handover.ts'
 import type { Provider } from './provider.ts'
 import { type FeedState, Session, type SessionHooks } from './session.ts'
 import { Portion, type TopicState } from './subscriptions.ts'
+import { Wildcard } from './wildcard.ts'
 
 /** How often the load of the connections is compared, ms. */
 const REBALANCE_MS = 30_000
@@ -41,7 +42,7 @@ interface Move {
 }
 
 /** What a session tells its feed, less what concerns one connection among several. */
-export type ShardHooks = Omit<SessionHooks, 'refused'> & {
+export type ShardHooks = Omit<SessionHooks, 'refused' | 'unleased'> & {
   /** An answer has come: whoever waits for one looks again. */
   answered(): void
 }
@@ -57,6 +58,8 @@ export class Shards {
   readonly #shards: Shard[] = []
   readonly #owners = new Map<string, Shard>()
   readonly #moves = new Map<string, Move>()
+  /** `*` as asked for, of which kind, and who speaks for symbols that are wanted by themselves too. */
+  readonly #wildcards = new Map<string, { readonly topic: Topic; readonly wildcard: Wildcard }>()
   /** Events seen per symbol, halved at each comparison; counted only when there are several connections. */
   readonly #weights = new Map<string, number>()
   readonly #most: number
@@ -64,6 +67,7 @@ export class Shards {
   #timer: Timer | undefined
   #timers = new Set<Timer>()
   #ended = 0
+  #leaseless = false
 
   constructor(provider: Provider, hooks: ShardHooks) {
     this.#provider = provider
@@ -101,6 +105,7 @@ export class Shards {
   add(topics: readonly Topic[]): void {
     const changed = new Set<Shard>()
     for (const topic of topics) {
+      if (topic.symbol === ANY) this.#watch(topic)
       const shard = this.#ownerOf(topic.symbol)
       shard.portion.add([topic])
       // Whoever asks anew for what was refused wants it to be tried again.
@@ -123,25 +128,33 @@ export class Shards {
     }
     for (const symbol of new Set(topics.map(topic => topic.symbol))) {
       const owner = this.#owners.get(symbol)
-      if (!owner || owner.portion.carries(symbol)) continue
+      if (!owner || owner.portion.ofSymbol(symbol).length > 0) continue
       this.#own(symbol, undefined)
       this.#moves.delete(symbol)
+      for (const { wildcard } of this.#wildcards.values()) this.#say(wildcard.drop(symbol))
     }
+    for (const topic of topics) if (topic.symbol === ANY) this.#unwatch(topic)
     // Room has been made for what a full connection had to refuse.
     for (const { portion, session } of this.#shards) {
       const refused = portion
         .in('rejected')
         .filter(t => portion.of(t)?.reason?.verdict === 'reshard')
-      if (topics.length === 0 || refused.length === 0) continue
+      if (refused.length === 0) continue
       portion.move(refused, 'wanted')
       session.reconcile()
     }
   }
 
   async close(): Promise<void> {
+    this.#stop()
+    await Promise.all(this.#shards.map(({ session }) => session.close()))
+  }
+
+  #stop(): void {
     this.#timer?.cancel()
     for (const timer of this.#timers) timer.cancel()
-    await Promise.all(this.#shards.map(({ session }) => session.close()))
+    // Nobody takes over any more.
+    this.#wildcards.clear()
   }
 
   /** Who carries a symbol; for a new one, the connection with the least to carry that has room. */
@@ -191,15 +204,18 @@ export class Shards {
     const portion = new Portion(() => {
       this.#hooks.answered()
       this.#confirmMoves()
+      this.#turnWildcards()
     })
     const session = new Session(this.#provider, portion, {
       ...this.#hooks,
       notice: (name, message, details) => {
         if (name === 'disconnected') this.#interrupted(shard)
+        // The first connection has no number as long as it is the only one.
         const which = this.#shards.length > 1 ? ` (connection ${number})` : ''
         notice(name, message + which, details)
       },
       emit: (batch, receivedAt) => this.#emit(shard, batch, receivedAt),
+      unleased: error => this.#unleased(error),
       refused: (topics, reason) => this.#refused(shard, topics, reason),
       over: reason => this.#over(reason),
     })
@@ -212,10 +228,17 @@ export class Shards {
     return shard
   }
 
+  /** Said once, however many connections there are and however often they are made anew. */
+  #unleased(error: Error): void {
+    if (this.#leaseless) return
+    this.#leaseless = true
+    const { leases, log } = this.#hooks
+    log.warn({ error, leases }, `no lease file can be written in ${leases}; going on without`)
+  }
+
   #over(reason: TickwireError | undefined): void {
     if (reason === undefined && ++this.#ended < this.#shards.length) return
-    this.#timer?.cancel()
-    for (const timer of this.#timers) timer.cancel()
+    this.#stop()
     // One fatal reason ends them all: they share the account.
     for (const { session } of this.#shards) void session.close()
     this.#hooks.over(reason)
@@ -233,35 +256,75 @@ export class Shards {
     else this.#merge(shard, batch, receivedAt)
   }
 
-  /** Of several connections only the one that owns a symbol speaks for it; while it moves, its handover decides. */
+  /** Of several connections only one speaks for a symbol: `*` of the kind, or else the owner. */
   #merge(shard: Shard, batch: readonly MarketEvent[], receivedAt: number): void {
     const merged: MarketEvent[] = []
     for (const event of batch) {
-      const move = event.symbol === undefined ? undefined : this.#moves.get(event.symbol)
-      if (move && (move.from === shard || move.to === shard)) {
-        merged.push(
-          ...(move.from === shard ? move.handover.old(event) : move.handover.fresh(event)),
-        )
-        this.#settle(move)
-      } else if (this.#speaks(shard, event)) merged.push(event)
+      const entry = this.#wildcards.size > 0 ? this.#wildcards.get(kindOf(event)) : undefined
+      const { symbol } = event
+      if (symbol === undefined) merged.push(event)
+      else if (!entry) merged.push(...this.#owned(symbol, shard, event))
+      else {
+        const all = shard === this.#shards[0]
+        const { wildcard } = entry
+        const own = this.#ownState(symbol, entry.topic)
+        if (own === 'acknowledged') {
+          for (const said of this.#owned(symbol, shard, event)) {
+            merged.push(...wildcard.accept(symbol, 'own', said))
+          }
+          if (all) merged.push(...wildcard.accept(symbol, 'all', event))
+        } else if (own === undefined || wildcard.side === 'all') {
+          if (all) merged.push(...wildcard.alone(symbol, event))
+        } else merged.push(...this.#owned(symbol, shard, event))
+      }
     }
     if (merged.length > 0) this.#hooks.emit(merged, receivedAt)
   }
 
-  #speaks(shard: Shard, event: MarketEvent): boolean {
-    if (event.symbol === undefined) return true
-    const first = this.#shards[0]
-    // What the first connection has whole, the others have twice.
-    if (this.#owners.has(ANY) && this.#hasAll(event)) return shard === first
-    return this.#owners.get(event.symbol) === shard
+  /** What its owner says of a symbol; while it moves, its handover decides. */
+  #owned(symbol: string, shard: Shard, event: MarketEvent): readonly MarketEvent[] {
+    const move = this.#moves.get(symbol)
+    if (!move || (move.from !== shard && move.to !== shard)) {
+      return this.#owners.get(symbol) === shard ? [event] : []
+    }
+    const said = move.from === shard ? move.handover.old(event) : move.handover.fresh(event)
+    this.#settle(move)
+    return said
   }
 
-  /** Whether every symbol of the event's kind has been confirmed to the first connection. */
-  #hasAll(event: MarketEvent): boolean {
-    const source = this.#hooks.source
-    const interval = event.type === 'bar' ? event.interval : undefined
-    const topic = { source, kind: event.type, symbol: ANY, interval }
-    return this.#shards[0]?.portion.of(topic)?.state === 'acknowledged'
+  /** How a kind that is asked for as `*` stands as a symbol's own topic, if it is one, on another connection. */
+  #ownState(symbol: string, all: Topic): TopicState | undefined {
+    const owner = this.#owners.get(symbol)
+    if (!owner || (owner === this.#shards[0] && !this.#moves.has(symbol))) return undefined
+    return owner.portion.of({ ...all, symbol })?.state
+  }
+
+  #watch(topic: Topic): void {
+    const kind = topicKind(topic)
+    if (this.#wildcards.has(kind)) return
+    const wildcard = new Wildcard({
+      emit: batch => this.#say(batch),
+      later: fn => this.#later(OVERLAP_MS, fn),
+    })
+    this.#wildcards.set(kind, { topic, wildcard })
+  }
+
+  /** Once the symbols' own subscriptions have taken over. */
+  #unwatch(topic: Topic): void {
+    this.#later(OVERLAP_MS, () => {
+      const kind = topicKind(topic)
+      if (!this.of(topic) && this.#wildcards.get(kind)?.wildcard.idle) this.#wildcards.delete(kind)
+    })
+  }
+
+  /** `*` speaks as long as it is confirmed. */
+  #turnWildcards(): void {
+    for (const { topic, wildcard } of this.#wildcards.values()) {
+      const side = this.of(topic)?.state === 'acknowledged' ? 'all' : 'own'
+      wildcard.turn(side, () =>
+        [...this.#owners.keys()].filter(symbol => this.#ownState(symbol, topic) === 'acknowledged'),
+      )
+    }
   }
 
   /** What a connection may not carry: a move to it ends, and what it is too full for goes where there is room. */
@@ -286,7 +349,7 @@ export class Shards {
   /** Gives up a move: the old connection has delivered everything so far and goes on. */
   #cancel(move: Move): void {
     this.#moves.delete(move.symbol)
-    const topics = move.to.portion.topics.filter(topic => topic.symbol === move.symbol)
+    const topics = move.to.portion.ofSymbol(move.symbol)
     const served = topics.filter(topic => move.to.portion.of(topic)?.state === 'acknowledged')
     move.to.portion.remove(topics)
     move.to.session.reconcile(served)
@@ -298,7 +361,7 @@ export class Shards {
     if (!able && this.#shards.length >= this.#most) return false
     const move = this.#moves.get(symbol)
     if (move) this.#cancel(move)
-    const whole = shard.portion.topics.filter(topic => topic.symbol === symbol)
+    const whole = shard.portion.ofSymbol(symbol)
     const served = whole.filter(topic => shard.portion.of(topic)?.state === 'acknowledged')
     const to = this.#roomiest(shard)
     this.#own(symbol, to)
@@ -350,7 +413,7 @@ export class Shards {
   /** Lets a second connection carry a symbol too, to take it over. */
   #move(symbol: string, from: Shard, to: Shard): void {
     this.#moves.set(symbol, { symbol, from, to, handover: new Handover(), confirmed: false })
-    to.portion.add(from.portion.topics.filter(topic => topic.symbol === symbol))
+    to.portion.add(from.portion.ofSymbol(symbol))
     to.session.reconcile()
   }
 
@@ -358,7 +421,7 @@ export class Shards {
   #confirmMoves(): void {
     for (const move of this.#moves.values()) {
       if (move.confirmed) continue
-      const topics = move.to.portion.topics.filter(topic => topic.symbol === move.symbol)
+      const topics = move.to.portion.ofSymbol(move.symbol)
       const ready = topics.every(topic => move.to.portion.of(topic)?.state === 'acknowledged')
       if (!ready || topics.length === 0) continue
       move.confirmed = true
@@ -381,16 +444,20 @@ export class Shards {
   }
 
   #force(move: Move): void {
-    const rest = move.handover.force()
-    if (rest.length > 0) this.#hooks.emit(rest, this.#hooks.clock.now())
+    this.#say(move.handover.force())
     this.#settle(move)
+  }
+
+  /** Delivers what was held. */
+  #say(held: readonly MarketEvent[]): void {
+    if (held.length > 0) this.#hooks.emit(held, this.#hooks.clock.now())
   }
 
   /** Once the new connection has taken over: the old one lets the symbol go. */
   #settle(move: Move): void {
     if (!move.handover.done || this.#owners.get(move.symbol) !== move.from) return
     this.#own(move.symbol, move.to)
-    const topics = move.from.portion.topics.filter(topic => topic.symbol === move.symbol)
+    const topics = move.from.portion.ofSymbol(move.symbol)
     move.from.portion.remove(topics)
     move.from.session.reconcile(topics)
     // What was on its way is still told apart for a while.
@@ -410,6 +477,15 @@ export class Shards {
     )
     this.#timers.add(timer)
   }
+}
+
+/** What a `*` is of: a kind, and for bars a length. */
+function topicKind({ kind, interval }: Pick<Topic, 'kind' | 'interval'>): string {
+  return interval === undefined ? kind : `${kind} ${interval}`
+}
+
+function kindOf(event: MarketEvent): string {
+  return event.type === 'bar' ? `bar ${event.interval}` : event.type
 }
 
 function least<T>(list: readonly T[], measure: (one: T) => number): T {

@@ -22,12 +22,22 @@ interface Entry {
   reason: TickwireError | undefined
 }
 
+type Entries = Map<string, Entry>
+
 /**
  * What one connection is to carry, and how far the venue has confirmed it. A lost connection makes all of it
- * `wanted` again; nothing leaves it but by `remove`.
+ * `wanted` again; nothing leaves it but by `remove`. Looking up a symbol or a state costs no more than what is found:
+ * thousands of symbols may come and go one by one.
  */
 export class Portion {
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries: Entries = new Map()
+  readonly #symbols = new Map<string, Set<Topic>>()
+  readonly #states: Readonly<Record<TopicState, Entries>> = {
+    wanted: new Map(),
+    sent: new Map(),
+    acknowledged: new Map(),
+    rejected: new Map(),
+  }
   readonly #changed: () => void
 
   constructor(changed: () => void) {
@@ -35,7 +45,7 @@ export class Portion {
   }
 
   get topics(): Topic[] {
-    return [...this.#entries.values()].map(entry => entry.topic)
+    return topicsIn(this.#entries)
   }
 
   get size(): number {
@@ -44,20 +54,16 @@ export class Portion {
 
   /** True when the venue has answered for everything. */
   get settled(): boolean {
-    for (const { state } of this.#entries.values()) {
-      if (state === 'wanted' || state === 'sent') return false
-    }
-    return true
+    return this.#states.wanted.size === 0 && this.#states.sent.size === 0
   }
 
   has(topic: Topic): boolean {
     return this.#entries.has(formatTopic(topic))
   }
 
-  /** Whether any topic of a symbol is in it. */
-  carries(symbol: string): boolean {
-    for (const { topic } of this.#entries.values()) if (topic.symbol === symbol) return true
-    return false
+  /** The topics of a symbol. */
+  ofSymbol(symbol: string): Topic[] {
+    return [...(this.#symbols.get(symbol) ?? [])]
   }
 
   /** State and reason of a topic. */
@@ -67,20 +73,33 @@ export class Portion {
 
   /** Topics in a state, for reconciling. */
   in(state: TopicState): Topic[] {
-    return [...this.#entries.values()].filter(entry => entry.state === state).map(e => e.topic)
+    return topicsIn(this.#states[state])
   }
 
   add(topics: readonly Topic[]): void {
     for (const topic of topics) {
       const key = formatTopic(topic)
-      if (!this.#entries.has(key)) {
-        this.#entries.set(key, { topic, state: 'wanted', reason: undefined })
-      }
+      if (this.#entries.has(key)) continue
+      const entry: Entry = { topic, state: 'wanted', reason: undefined }
+      this.#entries.set(key, entry)
+      this.#states.wanted.set(key, entry)
+      const others = this.#symbols.get(topic.symbol)
+      if (others) others.add(topic)
+      else this.#symbols.set(topic.symbol, new Set([topic]))
     }
   }
 
   remove(topics: readonly Topic[]): void {
-    for (const topic of topics) this.#entries.delete(formatTopic(topic))
+    for (const topic of topics) {
+      const key = formatTopic(topic)
+      const entry = this.#entries.get(key)
+      if (!entry) continue
+      this.#entries.delete(key)
+      this.#states[entry.state].delete(key)
+      const others = this.#symbols.get(topic.symbol)
+      others?.delete(entry.topic)
+      if (others?.size === 0) this.#symbols.delete(topic.symbol)
+    }
     this.#changed()
   }
 
@@ -88,8 +107,11 @@ export class Portion {
   move(topics: readonly Topic[], state: TopicState, reason?: TickwireError): Topic[] {
     const moved: Topic[] = []
     for (const topic of topics) {
-      const entry = this.#entries.get(formatTopic(topic))
+      const key = formatTopic(topic)
+      const entry = this.#entries.get(key)
       if (!entry || entry.state === state) continue
+      this.#states[entry.state].delete(key)
+      this.#states[state].set(key, entry)
       entry.state = state
       entry.reason = reason
       moved.push(topic)
@@ -100,18 +122,17 @@ export class Portion {
 
   /** The connection is gone, and every subscription with it. */
   reset(): void {
-    for (const entry of this.#entries.values()) {
-      entry.state = 'wanted'
-      entry.reason = undefined
-    }
+    this.move(this.topics, 'wanted')
   }
 }
 
 /** What is desired by anybody, counted by user, and who waits for the venue's answer. */
 export class Subscriptions implements Interest {
   readonly #users = new Map<string, { readonly topic: Topic; count: number }>()
-  readonly #masks = new Map<string, number>()
+  /** What is desired of each symbol, and the kinds of it as a mask. */
+  readonly #symbols = new Map<string, { readonly topics: Set<Topic>; mask: number }>()
   readonly #waiters = new Set<() => void>()
+  #settling = false
   #revision = 1
   #finished = false
 
@@ -124,7 +145,7 @@ export class Subscriptions implements Interest {
   }
 
   mask(symbol: string): number {
-    return (this.#masks.get(symbol) ?? 0) | (this.#masks.get(ANY) ?? 0)
+    return (this.#symbols.get(symbol)?.mask ?? 0) | (this.#symbols.get(ANY)?.mask ?? 0)
   }
 
   /** Counts one user more for each topic; returns those nobody wanted before. */
@@ -133,12 +154,17 @@ export class Subscriptions implements Interest {
     for (const topic of topics) {
       const key = formatTopic(topic)
       const held = this.#users.get(key)
-      if (held) held.count++
-      else {
-        this.#users.set(key, { topic, count: 1 })
-        this.#masks.set(topic.symbol, (this.#masks.get(topic.symbol) ?? 0) | KIND_BIT[topic.kind])
-        fresh.push(topic)
+      if (held) {
+        held.count++
+        continue
       }
+      this.#users.set(key, { topic, count: 1 })
+      const { symbol } = topic
+      const entry = this.#symbols.get(symbol) ?? { topics: new Set(), mask: 0 }
+      this.#symbols.set(symbol, entry)
+      entry.topics.add(topic)
+      entry.mask = maskOf(entry.topics)
+      fresh.push(topic)
     }
     if (fresh.length > 0) this.#revision++
     return fresh
@@ -152,9 +178,13 @@ export class Subscriptions implements Interest {
       const held = this.#users.get(key)
       if (!held || --held.count > 0) continue
       this.#users.delete(key)
+      const entry = this.#symbols.get(topic.symbol)!
+      entry.topics.delete(held.topic)
+      entry.mask = maskOf(entry.topics)
+      if (entry.mask === 0) this.#symbols.delete(topic.symbol)
       gone.push(topic)
     }
-    if (gone.length > 0) this.#refresh()
+    if (gone.length > 0) this.#revision++
     return gone
   }
 
@@ -184,24 +214,35 @@ export class Subscriptions implements Interest {
     })
   }
 
-  /** Something is answered or gone: whoever waits looks again. */
+  /** Something is answered or gone: whoever waits looks again, once for all that changed in this turn. */
   settle(): void {
-    for (const check of [...this.#waiters]) check()
+    if (this.#settling || this.#waiters.size === 0) return
+    this.#settling = true
+    queueMicrotask(() => {
+      this.#settling = false
+      this.#check()
+    })
   }
 
   /** Answers everybody who waits with what is known now. */
   finish(): void {
     this.#finished = true
-    this.settle()
+    this.#check()
   }
 
-  #refresh(): void {
-    this.#masks.clear()
-    for (const { topic } of this.#users.values()) {
-      this.#masks.set(topic.symbol, (this.#masks.get(topic.symbol) ?? 0) | KIND_BIT[topic.kind])
-    }
-    this.#revision++
+  #check(): void {
+    for (const check of [...this.#waiters]) check()
   }
+}
+
+function maskOf(topics: Iterable<Topic>): number {
+  let mask = 0
+  for (const { kind } of topics) mask |= KIND_BIT[kind]
+  return mask
+}
+
+function topicsIn(entries: Entries): Topic[] {
+  return Array.from(entries.values(), ({ topic }) => topic)
 }
 
 function outcomeOf(

@@ -71,6 +71,11 @@ export class HandlerReader {
     }
   }
 
+  /** With the policy `block`: set while there is no room, and resolves when there is. */
+  get room(): Promise<void> | undefined {
+    return this.#queue.room()
+  }
+
   /** How many calls it had and what one takes, ms: who is to blame when the process was blocked. */
   get load(): { readonly calls: number; readonly cost: number } {
     return { calls: this.counters.delivered, cost: this.#cost }

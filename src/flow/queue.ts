@@ -95,6 +95,8 @@ export class DeliveryQueue {
   readonly #broken = new Set<string>()
   #loss: { count: number; from: number; to: number } | undefined
   #closed: TickwireError | undefined
+  /** Producers that wait for room. */
+  #waiting: (() => void)[] = []
 
   constructor(options: DeliveryOptions = {}, hooks: QueueHooks = {}) {
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
@@ -123,8 +125,13 @@ export class DeliveryQueue {
     return this.#closed
   }
 
-  /** With `block`: the producer should wait until the reader has made room. */
-  get full(): boolean {
+  /** With `block`: what the producer has to wait for before it gives more; `undefined` when there is room. */
+  room(): Promise<void> | undefined {
+    if (this.#options.policy !== 'block' || !this.#isFull()) return undefined
+    return new Promise(resolve => this.#waiting.push(resolve))
+  }
+
+  #isFull(): boolean {
     const { maxItems, maxBytes } = this.#options
     return this.#queued >= maxItems || this.#bytes >= maxBytes
   }
@@ -188,6 +195,7 @@ export class DeliveryQueue {
     this.#bytes -= eventBytes(event)
     this.#queued--
     this.#delivered++
+    if (this.#waiting.length > 0 && !this.#isFull()) this.#makeRoom()
     return this.#released(event, index)
   }
 
@@ -367,6 +375,13 @@ export class DeliveryQueue {
     for (let i = this.#head; i < this.#events.length; i++) if (this.#events[i]) this.#giveUp(i)
     this.#loss = undefined
     this.#compact()
+    this.#makeRoom()
+  }
+
+  #makeRoom(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resume of waiting) resume()
   }
 
   #skipHoles(): void {

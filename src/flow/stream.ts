@@ -60,6 +60,11 @@ export class StreamReader<E extends MarketEvent> implements EventStream<E> {
     return this.#queue.counters
   }
 
+  /** With the policy `block`: set while there is no room, and resolves when there is. */
+  get room(): Promise<void> | undefined {
+    return this.#queue.room()
+  }
+
   accept(event: MarketEvent, now: number): void {
     if (this.#over) return
     this.#now = now

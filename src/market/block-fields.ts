@@ -220,8 +220,7 @@ export class HeadStates {
   /** Makes the numbers of a slot ready, which are those of its head when the block has none yet. */
   enter(slot: number, scale: number, mantissa: number): void {
     if (slot >= this.block.length) this.#grow(slot)
-    // Heads without an entry share a slot, so nothing can be left in it.
-    if (this.block[slot] === this.#now && slot !== 0) return
+    if (this.block[slot] === this.#now) return
     this.block[slot] = this.#now
     this.scale[slot] = scale
     this.mantissa[slot] = mantissa

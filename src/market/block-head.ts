@@ -52,7 +52,7 @@ export function openBlock(bytes: Uint8Array, form: number): { from: ByteReader; 
 }
 
 export function readCount(from: ByteReader): { count: number; base: number } {
-  const count = from.count()
+  const count = from.uint()
   const base = from.number()
   if (base === undefined || !Number.isSafeInteger(base)) return badBlock('its time is missing')
   return { count, base }

@@ -52,7 +52,7 @@ function writeScaled(
     const delta = digits - last
     // A finer scale than the number's own may round differently.
     if (digits / pricePower !== price || sizeDigits / sizePower !== size) return IN_FULL
-    if (!(delta < INT_END && delta > -INT_END && last + delta === digits)) return IN_FULL
+    if (!(delta < INT_END && delta > -INT_END)) return IN_FULL
     if (sizeDigits < 0 || sizeDigits > Number.MAX_SAFE_INTEGER) return IN_FULL
     out.int(delta)
     out.wide(sizeDigits)
@@ -76,7 +76,7 @@ function scaleOf(levels: readonly Level[], column: 0 | 1, from: number): number 
 
 /** @throws BAD_BLOCK */
 export function readLevels(from: ByteReader, { scale, mantissa }: HeadStates, slot: number) {
-  const count = from.count()
+  const count = from.uint()
   const levels: Level[] = []
   if (count === 0) return levels
   const scales = from.byte()

@@ -66,10 +66,7 @@ export class EventReader {
       const code = heads.uint()
       if (code > IN_PLACE) head = lastHead = dictionary.head(code)
       else if (code === PREVIOUS) head = lastHead ?? badBlock('an event without a head')
-      else {
-        head = readHead(streams.rest, 0, undefined)
-        lastHead = undefined
-      }
+      else head = readHead(streams.rest, 0, undefined)
       states.enter(head.slot, head.scale, head.mantissa)
 
       let timestamp = lastTime
@@ -152,7 +149,6 @@ export class EventReader {
     const exchange = bits & TRADE_SHAPE.exchange ? dictionary.word(word) : undefined
     const conditions = bits & TRADE_SHAPE.conditions ? dictionary.list(list) : undefined
     const side = (bits >> TRADE_SHAPE.sideShift) & 3
-    if (side >= SIDES.length) badBlock('no such side')
     return new Trade(
       head.symbol!,
       head.source,

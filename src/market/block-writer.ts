@@ -80,7 +80,6 @@ export class EventWriter {
       else if (slot === 0) {
         heads.byte(IN_PLACE)
         writeHead(this.#streams.rest, head, undefined)
-        lastHead = undefined
       } else {
         heads.uint(slot + IN_PLACE)
         lastHead = head

@@ -47,13 +47,6 @@ export class ByteReader {
     return (value >>> 1) ^ -(value & 1)
   }
 
-  /** A count of things that take a byte each at least: more than can follow is refused before room is made. */
-  count(): number {
-    const count = this.uint()
-    if (count > this.left) badBlock('the bytes end too early')
-    return count
-  }
-
   wide(): number {
     let value = 0
     let weight = 1

@@ -30,7 +30,7 @@ export interface Head {
   readonly tape: string | undefined
   readonly scale: number
   readonly mantissa: number
-  /** Where its numbers are kept: 0 for one without an entry, else its number + 1. */
+  /** Where its numbers are kept: its number + 1, and 0 for all without an entry. */
   readonly slot: number
 }
 
@@ -92,9 +92,7 @@ export function readHead(from: ByteReader, slot: number, previous: Head | undefi
   const flags = marks & SAME.flags ? like.flags : (from.number() ?? badBlock('flags are missing'))
   const tape = marks & SAME.tape ? like.tape : from.text()
   const mantissa = from.number()
-  if (scale > MAX_SCALE || mantissa === undefined || !Number.isSafeInteger(mantissa)) {
-    return badBlock('a head without a price')
-  }
+  if (scale > MAX_SCALE || mantissa === undefined) return badBlock('a head without a price')
   return { symbol, source, flags, tape, scale, mantissa, slot }
 }
 
@@ -106,7 +104,7 @@ export function readText(from: ByteReader): string {
 }
 
 export function readTexts(from: ByteReader): readonly string[] {
-  const count = from.count()
+  const count = from.uint()
   const texts: string[] = []
   for (let i = 0; i < count; i++) texts.push(readText(from))
   return Object.freeze(texts)
@@ -118,7 +116,7 @@ function readEntries<T>(
   read: (from: ByteReader, number: number) => T,
 ): void {
   const first = from.uint()
-  const count = from.count()
+  const count = from.uint()
   if (first + count > MAX_ENTRIES) badBlock('the dictionary is too large')
   while (entries.length < first) entries.push(undefined)
   for (let number = first; number < first + count; number++) entries[number] = read(from, number)

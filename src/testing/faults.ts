@@ -2,7 +2,7 @@
  * The fault menu: what can go wrong at a venue, as data. A fault is brought about by its trigger (`at`, `every`,
  * `after`); faults of a connection's opening then wait for the next connection, authentication or subscribe.
  */
-import { LineCounter, parseDocument } from 'yaml'
+import { type Document, LineCounter, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
 import { TickwireError } from '../base/errors.ts'
 import { didYouMean } from '../base/suggest.ts'
@@ -12,11 +12,12 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
 /** The longest a timer of Node can wait, ms. */
 const LONGEST_MS = 2 ** 31 - 1
 
+const TIME = 'give a time such as 500ms, 10s or 5m, at most 596h'
 /** A length of time: ms as a number, or text such as `500ms`, `10s`, `5m`, `1.5h`. */
 const duration = z
-  .union([z.number(), z.string()])
+  .union([z.number(), z.string()], { error: TIME })
   .transform(toMs)
-  .refine(ms => ms >= 0 && ms <= LONGEST_MS, 'give a time such as 500ms, 10s or 5m')
+  .refine(ms => ms >= 0 && ms <= LONGEST_MS, TIME)
 
 function toMs(value: string | number): number {
   if (typeof value === 'number') return value
@@ -25,10 +26,11 @@ function toMs(value: string | number): number {
 }
 
 /** `3 connections`, `1000 events`. */
-const COUNT = /^(\d+) (connections?|events?)$/
+const COUNT = /^([1-9]\d{0,14}) (connections?|events?)$/
+const COUNT_HINT = 'write it as `3 connections` or `1000 events`, from 1'
 const count = z
-  .string()
-  .regex(COUNT, 'write it as `3 connections` or `1000 events`')
+  .string({ error: COUNT_HINT })
+  .regex(COUNT, COUNT_HINT)
   .transform(text => {
     const [, number, what] = COUNT.exec(text)!
     return { count: Number(number), of: what!.startsWith('c') ? 'connections' : 'events' }
@@ -283,13 +285,17 @@ export function checkFaults(faults: unknown): Fault[] {
  */
 export function parseFaults(text: string, file: string): Fault[] {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
+  const document = parseDocument(text, { lineCounter: lines, logLevel: 'error' })
   const [wrong] = document.errors
   if (wrong) {
     const line = wrong.linePos?.[0].line ?? 1
-    throw bad(`${file}:${line}: ${wrong.message.split('\n')[0]}`, 'Write one `- fault: NAME` each.')
+    const what =
+      wrong.code === 'MULTIPLE_DOCS'
+        ? 'a second document'
+        : wrong.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')
+    throw bad(`${file}:${line}: ${what}`, 'Write one `- fault: NAME` each.')
   }
-  const raw: unknown = document.toJS() ?? []
+  const raw = contentOf(document, offset => `${file}:${lines.linePos(offset).line}`) ?? []
   const inner = typeof raw === 'object' && !Array.isArray(raw) && raw !== null && 'faults' in raw
   const list = inner ? (raw as { faults: unknown }).faults : raw
   if (inner) {
@@ -307,6 +313,25 @@ export function parseFaults(text: string, file: string): Fault[] {
   })
 }
 
+/** What a document says. @throws BAD_CONFIG for an alias of nothing, and for aliases that grow beyond all bounds */
+function contentOf(document: Document, where: (offset: number) => string): unknown {
+  let last = 0
+  visit(document, {
+    Alias: (_, alias) => {
+      last = alias.range?.[0] ?? 0
+      if (alias.resolve(document)) return
+      throw bad(`${where(last)}: no &${alias.source} stands before *${alias.source}`, ALIASES)
+    },
+  })
+  try {
+    return document.toJS()
+  } catch {
+    throw bad(`${where(last)}: too many aliases within aliases`, ALIASES)
+  }
+}
+
+const ALIASES = 'Write the faults out, without * and &.'
+
 function check(list: unknown, where: (path: readonly (string | number)[]) => string): Fault[] {
   if (!Array.isArray(list)) {
     throw bad(`${where([])}: not a list of faults`, 'Write one `- fault: NAME` each.')
@@ -320,8 +345,8 @@ function check(list: unknown, where: (path: readonly (string | number)[]) => str
           'Write `fault: NAME`; see docs/testing.md.',
         )
       }
-      const hint = didYouMean(String(name), FAULT_NAMES)
-      throw bad(`${where([index, 'fault'])}: no fault ${JSON.stringify(name)}`, hint)
+      const hint = didYouMean(typeof name === 'string' ? name : '', FAULT_NAMES)
+      throw bad(`${where([index, 'fault'])}: no fault ${show(name)}`, hint)
     }
     const result = SCHEMAS[name as FaultName].safeParse(entry)
     if (result.success) return result.data as unknown as Fault
@@ -342,9 +367,16 @@ function describe(
     return bad(`${where([index, key])}: ${name} has no ${key}`, didYouMean(key, known))
   }
   const key = String(issue.path[0])
-  const value = JSON.stringify((entry as Record<string, unknown>)[key])
+  const value = show((entry as Record<string, unknown>)[key])
   const text = issue.message.replace(/^Invalid (input|option): /, '')
   return bad(`${where([index, key])}: ${key} of ${name} cannot be ${value}`, text)
+}
+
+/** A value as written, where it is not a whole list or map. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Array.isArray(value) ? 'a list' : 'a map'
 }
 
 function bad(message: string, hint: string): TickwireError {

@@ -72,6 +72,18 @@ const CASES: readonly Case[] = [
     says: /--rate cannot be "-5"/,
     hints: /above 0/,
   },
+  ...['0x10', '1e', '+5', '1e999', '5.', '.5', '1_000', '9'.repeat(400)].map(rate => ({
+    args: `stream -p simulated --rate ${rate}`,
+    exit: 2,
+    says: /--rate cannot be /,
+    hints: /above 0/,
+  })),
+  {
+    args: 'stream -p simulated --limit 1e3',
+    exit: 2,
+    says: /--limit cannot be "1e3"/,
+    hints: /from 1/,
+  },
   {
     args: 'stream -p simulated --seed 1.5',
     exit: 2,
@@ -94,9 +106,9 @@ const CASES: readonly Case[] = [
     hints: /example\.yaml/,
   },
   {
-    args: 'stream -p simulated --kinds lulds',
+    args: 'stream -p simulated --kinds tickers',
     exit: 2,
-    says: /no lulds/,
+    says: /no tickers/,
     hints: /trades, quotes, bars/,
   },
   {

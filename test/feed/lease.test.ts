@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -131,16 +139,40 @@ test('a process that waits for the place does not get it because a connection wa
   await second.feed.close()
 })
 
-test('where no lease can be written the feed connects all the same, with a word', async () => {
-  const warnings: string[] = []
-  const log = { ...silentLog, warn: (_: object, message: string) => warnings.push(message) }
-  const description = { account: 'x', capabilities: toyCapabilities }
-  const file = join(folder, 'a-file')
-  writeFileSync(file, '')
-  const { clock, net, feed } = toyFeed({ description, feed: { leases: join(file, 'x'), log } })
-  feed.trades('SPY', () => {})
-  await clock.advance(1)
-  assert.deepEqual([net.live, warnings.length], [1, 1])
-  await feed.close()
-  rmSync(file)
+const blocked = join(folder, 'a-file')
+const places: readonly (readonly [name: string, leases: string])[] = [
+  ['a folder in a file', join(blocked, 'x', 'y')],
+  ['a file', blocked],
+  ['a path no system takes', 'a\0b'],
+  // Node's own recursive mkdir never returns there.
+  ...(existsSync('/proc/self') ? [['/proc', '/proc/none/x'] as const] : []),
+]
+for (const [name, leases] of places) {
+  test(`where no lease can be written the feed connects all the same, with one word: ${name}`, async () => {
+    const warnings: string[] = []
+    const log = { ...silentLog, warn: (_: object, message: string) => warnings.push(message) }
+    const capabilities = { ...toyCapabilities, limits: { connections: 2, symbolsPerConnection: 1 } }
+    const description = { account: 'x', capabilities }
+    writeFileSync(blocked, '')
+    const { clock, net, feed } = toyFeed({ description, feed: { leases, log } })
+    const first = feed.trades(['A', 'B'], () => {})
+    await clock.advance(1)
+    assert.equal(net.live, 2)
+    first.close()
+    await clock.advance(2_000)
+    feed.trades('A', () => {})
+    await clock.advance(1)
+    assert.equal(net.live, 1)
+    assert.deepEqual(warnings, [`no lease file can be written in ${leases}; going on without`])
+    await feed.close()
+    rmSync(blocked)
+  })
+}
+
+test('the folder is made, with those above it', () => {
+  const lease = takeLease(join(folder, 'new', 'deep'), 'a', 1, clock)
+  assert.ok('release' in lease)
+  assert.equal(readdirSync(join(folder, 'new', 'deep')).length, 1)
+  lease.release()
+  rmSync(join(folder, 'new'), { recursive: true })
 })

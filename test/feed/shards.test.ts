@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
+import { silentLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
+import { Shards } from '../../src/feed/shards.ts'
+import { Subscriptions } from '../../src/feed/subscriptions.ts'
 import type { Trade } from '../../src/market/events.ts'
+import type { Topic } from '../../src/market/topics.ts'
+import { handClock } from '../../src/testing/clock.ts'
 import type { ScriptedSocket } from '../../src/testing/sockets.ts'
 import { say, toyCapabilities, toyFeed, tradeOf } from './toy-venue.ts'
 
@@ -159,7 +165,16 @@ test('what nobody has room for is refused, and asked for again when room is made
   await feed.close()
 })
 
-test('a symbol moves to a less loaded connection without a hole, a repeat or a change of order', async () => {
+for (const [old, fresh] of [
+  [400, 100],
+  [100, 400],
+] as const) {
+  test(`a symbol moves to a less loaded connection without a hole, a repeat or a change of order: ${old} ms late, then ${fresh}`, () =>
+    moves(old, fresh))
+}
+
+/** Two connections, each of which brings what the venue says with delays of its own, up to so long, ms. */
+async function moves(old: number, fresh: number) {
   const random = seededRandom(3)
   const { clock, net, feed, held } = sharded({ connections: 2, symbolsPerConnection: 6 })
   const seen = new Map<string, number[]>()
@@ -182,7 +197,7 @@ test('a symbol moves to a less loaded connection without a hole, a repeat or a c
         const queue = queues.get(socket) ?? []
         queues.set(socket, queue)
         const frame = { events: [tradeOf(symbol, number)] }
-        queue.push({ at: ms + (index === 0 ? 400 : 100) * random(), frame })
+        queue.push({ at: ms + (index === 0 ? old : fresh) * (0.7 + 0.3 * random()), frame })
       }
     }
     for (const [socket, queue] of queues) {
@@ -198,7 +213,84 @@ test('a symbol moves to a less loaded connection without a hole, a repeat or a c
   for (const symbol of before[0]!) assert.deepEqual(seen.get(symbol), said.get(symbol), symbol)
   await feed.close()
   assert.deepEqual([net.live, clock.pending()], [0, 0])
+}
+
+test('`*` asked for and taken back, again and again, leaves no hole and no repeat in what is wanted by itself', async () => {
+  const worlds = fc.record({
+    seed: fc.integer(),
+    delays: fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 3, maxLength: 3 }),
+    quiet: fc.double({ min: 0, max: 0.98, noNaN: true }),
+    // Steps of 50 ms until it is asked for or taken back, by turns: the last answer has come by then.
+    turns: fc.array(fc.integer({ min: 19, max: 90 }), { minLength: 2, maxLength: 5 }),
+  })
+  const play = async (options: World) => {
+    const { turns, quiet } = options
+    const { seen, others, said } = await world(options)
+    for (const symbol of letters(6)) assert.deepEqual(seen.get(symbol), said.get(symbol), symbol)
+    assert.equal(new Set(others).size, others.length, 'a symbol of `*` alone came twice')
+    assert.ok(turns[1]! < 40 || others.length > 0 || quiet > 0.5, '`*` brought nothing')
+  }
+  await fc.assert(fc.asyncProperty(worlds, play), { numRuns: 30, seed: 11 })
 })
+
+interface World {
+  readonly seed: number
+  readonly delays: number[]
+  readonly quiet: number
+  readonly turns: number[]
+}
+
+/**
+ * Six symbols over three connections, each of which brings what the venue says, its answers too, in order and with
+ * delays of its own. Returns what came of each symbol, of one that only `*` has, and what was said.
+ */
+async function world(options: World) {
+  const random = seededRandom(options.seed)
+  const { clock, net, feed } = sharded({ connections: 3, symbolsPerConnection: 2 })
+  const seen = new Map<string, number[]>(letters(6).map(symbol => [symbol, []]))
+  const said = new Map<string, number[]>(letters(6).map(symbol => [symbol, []]))
+  const others: number[] = []
+  feed.trades(letters(6), event => seen.get(event.symbol)!.push(event.timestamp))
+  await clock.advance(1)
+  let now = 0
+  const queues = net.sockets.map(() => [] as { at: number; frame: object }[])
+  const queue = (index: number, frame: object) =>
+    queues[index]!.push({ at: now + options.delays[index]! * (0.5 + random() / 2), frame })
+  for (const [index, socket] of net.sockets.entries()) {
+    socket.onSent = () => queue(index, { have: symbolsOf(socket).map(name => `trade/${name}`) })
+  }
+  let last = 20
+  const turns = options.turns.map(steps => (last += steps))
+  let all: { close(): void } | undefined
+  let number = 0
+  for (let step = 0; step < last + 120; step++) {
+    now = step * 50
+    if (turns.includes(step)) {
+      if (all) all.close()
+      all = all
+        ? undefined
+        : feed.trades('*', e => void (e.symbol === 'Z' && others.push(e.timestamp)))
+    }
+    for (const symbol of [...letters(6), 'Z']) {
+      if (random() < options.quiet || step > last + 40) continue
+      said.get(symbol)?.push(++number)
+      for (const [index, socket] of net.sockets.entries()) {
+        const held = symbolsOf(socket)
+        const frame = { events: [tradeOf(symbol, symbol === 'Z' ? ++number : number)] }
+        if (held.includes(symbol) || held.includes('*')) queue(index, frame)
+      }
+    }
+    for (const [index, socket] of net.sockets.entries()) {
+      while (queues[index]![0] && queues[index]![0]!.at <= now) {
+        say(socket, queues[index]!.shift()!.frame)
+      }
+    }
+    await clock.advance(50)
+  }
+  await feed.close()
+  assert.deepEqual([net.live, clock.pending()], [0, 0])
+  return { seen, others, said }
+}
 
 test('a connection that dies while it takes symbols over loses nothing of them', async () => {
   const { clock, net, feed } = sharded({ connections: 2, symbolsPerConnection: 6 })
@@ -257,6 +349,53 @@ test('a lost connection among several is told with its number; the others go on'
   assert.equal(net.sockets.length, 3)
   await feed.close()
 })
+
+test('the work of letting symbols go one by one grows with their number, not with its square', async () => {
+  const count = 3_000
+  let looks = 0
+  const topics = Array.from({ length: count }, (_, i): Topic => {
+    const symbol = `S${i}`
+    return {
+      ...{ source: 'toy', kind: 'trade' },
+      get symbol() {
+        looks++
+        return symbol
+      },
+    }
+  })
+  const { shards, subscriptions, clock } = unconnected({
+    connections: 3,
+    symbolsPerConnection: 900,
+  })
+  const outcome = subscriptions.outcome(topics, topic => shards.of(topic), clock, 10_000)
+  for (const topic of topics) shards.add(subscriptions.add([topic]))
+  assert.ok(looks < 60 * count, `${looks} looks to add`)
+  looks = 0
+  for (const topic of topics) shards.remove(subscriptions.release([topic]))
+  assert.ok(looks < 60 * count, `${looks} looks to remove`)
+  assert.ok(looks > count, 'the looks are counted')
+  await shards.close()
+  subscriptions.finish()
+  assert.equal((await outcome).pending.length, count)
+})
+
+/** Connections that never come about, to a venue that never answers. */
+function unconnected(limits: { connections: number; symbolsPerConnection: number }) {
+  const clock = handClock()
+  const subscriptions = new Subscriptions()
+  const never = () => new Promise<never>(() => {})
+  const capabilities = { ...toyCapabilities, limits }
+  const provider = { id: 'toy', capabilities, symbol: (text: string) => text, connect: never }
+  const shards = new Shards(provider, {
+    ...{ source: 'toy', interest: subscriptions, clock, log: silentLog, random: () => 0.5 },
+    ...{ backoff: {}, lingerMs: 1_000, leases: undefined, raw: () => undefined },
+    ...{ emit: () => {}, notice: () => {}, malformed: () => {}, unknown: () => {} },
+    room: () => undefined,
+    answered: () => subscriptions.settle(),
+    over: () => {},
+  })
+  return { shards, subscriptions, clock }
+}
 
 async function settled<T>(
   clock: { advance(ms: number): Promise<void> },

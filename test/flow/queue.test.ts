@@ -62,7 +62,7 @@ function checkInvariant(seed: number): void {
             const batch = queue.take(now, action.take)
             assert.ok(batch.length <= action.take)
             taken += batch.filter(event => event.type !== 'notice').length
-          } else if (policy !== 'block' || !queue.full) {
+          } else if (policy !== 'block' || !queue.room()) {
             queue.push(kinds[action.kind]!(action.symbol, now), now)
             pushed++
           }
@@ -276,14 +276,30 @@ test('close ends the reader with a code and takes nothing more', () => {
   assert.deepEqual(queue.counters, { in: 4, delivered: 0, conflated: 0, dropped: 4, queued: 0 })
 })
 
-test('block only says that it is full', () => {
+test('block drops nothing, and says when there is room again', async () => {
   const queue = new DeliveryQueue({ policy: 'block', maxItems: 2 })
   queue.push(trade('A', 1), 1)
-  assert.ok(!queue.full)
+  assert.equal(queue.room(), undefined)
   queue.push(trade('A', 2), 2)
-  assert.ok(queue.full)
+  queue.push(trade('A', 3), 3)
+  let resumed = 0
+  for (const room of [queue.room(), queue.room()]) void room!.then(() => resumed++)
   queue.take(2, 1)
-  assert.ok(!queue.full)
+  await Promise.resolve()
+  assert.equal(resumed, 0, 'two wait still')
+  queue.take(2, 1)
+  await Promise.resolve()
+  assert.equal(resumed, 2)
+  assert.equal(queue.room(), undefined)
+  assert.equal(queue.counters.dropped, 0)
+})
+
+test('giving up what waits lets a blocked producer go on', async () => {
+  const queue = new DeliveryQueue({ policy: 'block', maxItems: 1 })
+  queue.push(trade('A', 1), 1)
+  const room = queue.room()
+  queue.clear()
+  await room
 })
 
 test('a bound of 0 is refused', () => {

@@ -118,6 +118,10 @@ describe('damaged columns', () => {
     const longer = new Uint8Array(whole.length + 1)
     longer.set(whole)
     assert.throws(() => decodeColumns(longer), isBadBlock)
+    const fewer = encodeColumns(numbered(samples, []))
+    assert.equal(fewer[2], samples.length)
+    fewer[2] = samples.length - 1
+    assert.throws(() => decodeColumns(fewer), isBadBlock)
   })
 
   it('are refused or give some events, and nothing worse, whichever bytes change', () => {

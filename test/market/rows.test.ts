@@ -4,7 +4,9 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import {
   createEvent,
+  type EventFields,
   KINDS,
+  type Level,
   type MarketEvent,
   stampSeq,
   type Trade,
@@ -47,6 +49,37 @@ describe('blocks of rows', () => {
       }),
       { numRuns: 150 },
     )
+  })
+
+  it('tell numbers from those they are written relative to, however small the difference', () => {
+    const book = (bids: readonly Level[]) =>
+      createEvent({ ...trade('A'), type: 'book', bids, asks: [], snapshot: true } as EventFields)
+    const events = [
+      trade('A', { timestamp: 5, receivedAt: 1, id: 5, price: 5, size: 5 }),
+      trade('A', { timestamp: 1e-20, receivedAt: 1e-20, id: 1e-20, price: 1e-20, size: 1e-20 }),
+      trade('A', { timestamp: -0, receivedAt: -0, id: -0, price: -0, size: -0, nanos: -0 }),
+      trade('A', { timestamp: 0, receivedAt: 0, id: 0, price: 0, size: 0, nanos: 0 }),
+      trade('A', { timestamp: 1_001, nanos: 999_999 }),
+      trade('A', { timestamp: 0, nanos: 1 }),
+      trade('A', { timestamp: 2_000, nanos: 1_000_000 }),
+      trade('A', { timestamp: 2_001, nanos: 5 }),
+      trade('A', { timestamp: 2_001, nanos: 5.5 }),
+      // As whole numbers of 0.00001 the sizes are even more, but not exactly these.
+      book([
+        [1.5, 37_444_000_168.87],
+        [1.25, 0.12345],
+      ]),
+      book([
+        [-0, 1],
+        [1, -0],
+      ]),
+      book([[1, -1]]),
+    ]
+    const back = new RowDecoder().decode(
+      new RowEncoder().encode(events, 0, events.length, false),
+      1,
+    )
+    assert.deepStrictEqual(back, numbered(events, 1))
   })
 
   it('give the fields in the order of the class', () => {
@@ -250,10 +283,35 @@ describe('damaged rows', () => {
     )
   })
 
+  it('give no words and prices that do not exist, whatever a byte is changed to', () => {
+    const trades = [trade('A', { side: 'sell' }), trade('A', { side: 'buy', price: 150.26 })]
+    const payload = new RowEncoder().encode(trades, 0, 2, false).slice()
+    let [read, refused] = [0, 0]
+    for (let at = 0; at < payload.length; at++) {
+      for (let value = 0; value < 256; value++) {
+        const bytes = payload.slice()
+        bytes[at] = value
+        try {
+          for (const event of new RowDecoder().decode(bytes, 1) ?? []) {
+            read++
+            if (event.type !== 'trade') continue
+            assert.ok([undefined, 'buy', 'sell'].includes(event.side), `side ${event.side}`)
+            assert.ok(!Number.isNaN(event.price), 'a price that is none')
+          }
+        } catch (error) {
+          if (!isBadBlock(error)) throw error
+          refused++
+        }
+      }
+    }
+    assert.ok(read > 1_000 && refused > 1_000, `${read} read, ${refused} refused`)
+  })
+
   it('claim nothing that makes a reader take much memory', () => {
     const most = [0xff, 0xff, 0xff, 0xff, 0x07]
     const claims = [
       [1, 0x50, ...most, 0],
+      [1, 0x50, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0],
       [1, 0x51, ...most, 0],
       [1, 0x51, 0, ...most, 0],
       [1, 0x51, 0, 0, ...most, 1, 0],

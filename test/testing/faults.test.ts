@@ -9,12 +9,16 @@ import {
   parseFaults,
 } from '../../src/testing/faults.ts'
 
+/** Few lines that say some thousand million things. */
+const BOMB = `- &a [${'cut, '.repeat(20)}]\n- &b [${'*a, '.repeat(20)}]\n- &c [${'*b, '.repeat(20)}]\n- [${'*c, '.repeat(20)}]`
+
 describe('a faults file', () => {
   test('is YAML or JSON, a list or a map with one, and gets its defaults', () => {
     const cut = { fault: 'cut', at: 5_000, chance: 1, reset: true, on: 'all' }
     assert.deepEqual(parseFaults('- { at: 5s, fault: cut }\n', 'f.yaml'), [cut])
     assert.deepEqual(parseFaults('faults:\n  - at: 5s\n    fault: cut\n', 'f.yaml'), [cut])
     assert.deepEqual(parseFaults('[{"fault": "cut", "at": 5000}]', 'f.json'), [cut])
+    assert.deepEqual(parseFaults('- &a { at: 5s, fault: cut }\n- *a', 'f.yaml'), [cut, cut])
     assert.deepEqual(parseFaults('', 'f.yaml'), [])
   })
 
@@ -37,8 +41,20 @@ describe('a faults file', () => {
     ['- { fault: cut, at: -5 }', 'f.yaml:1: at of cut cannot be -5', /5m/],
     ['- { fault: cut, at: 1000h }', 'f.yaml:1: at of cut cannot be "1000h"', /10s/],
     ['- { fault: cut, every: 0s }', 'f.yaml:1: every of cut cannot be "0s"', /at least/],
+    ['- { fault: cut, every: .inf }', 'f.yaml:1: every of cut cannot be Infinity', /at most 596h/],
+    ['- { fault: stall, for: 1e300 }', 'f.yaml:1: for of stall cannot be 1e+300', /at most 596h/],
+    ['- { fault: cut, at: [5s] }', 'f.yaml:1: at of cut cannot be a list', /at most 596h/],
+    ['- { fault: cut, after: 0 connections }', 'f.yaml:1: after of cut cannot be "0 con', /from 1/],
+    [`- { fault: cut, after: ${'9'.repeat(30)} events }`, 'f.yaml:1: after of cut', /from 1/],
+    ['- fault: cut\n  at: *soon', 'f.yaml:2: no &soon stands before *soon', /Write the faults out/],
+    [BOMB, 'f.yaml:4: too many aliases', /Write the faults out/],
+    ['- &a { fault: cut, at: *a }', 'f.yaml:1: at of cut cannot be a map', /at most 596h/],
+    ['- &a { fault: cut, on: 5 }\n- *a', 'f.yaml:1: on of cut cannot be 5', /oldest/],
+    ['- { fault: [cut] }', 'f.yaml:1: no fault a list', /known: refuse/],
+    ['- fault: cut\n---\n- fault: cut', 'f.yaml:2: a second document', /- fault/],
+    ['- { fault: cut, fault: cut }', 'f.yaml:1: Map keys must be unique', /- fault/],
     ['- { fault: cut, chance: 2 }', 'f.yaml:1: chance of cut cannot be 2', /0 to 1/],
-    ['- { fault: cut, after: 3 }', 'f.yaml:1: after of cut cannot be 3', /string/],
+    ['- { fault: cut, after: 3 }', 'f.yaml:1: after of cut cannot be 3', /3 connections/],
     ['- { fault: cut, after: 3 apples }', 'f.yaml:1: after of cut cannot be', /3 connections/],
     ['- { fault: auth-error, code: 418 }', 'f.yaml:1: code of auth-error cannot be 418', /400/],
     ['- { fault: close, code: 1006 }', 'f.yaml:1: code of close cannot be 1006', /close code/],

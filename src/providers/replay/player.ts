@@ -43,6 +43,8 @@ export class Player implements Connection {
   /** Index of the next event that is wanted, or of the batch's last one, as far as it has been looked for. */
   #ahead = 0
   #filling = false
+  /** Waits for a reader to make room. */
+  #held = false
   /** Nothing of this reading has been played. */
   #fresh = true
   #over = false
@@ -136,6 +138,12 @@ export class Player implements Connection {
       left -= frame.length
       this.#link.emit(frame, now)
     }
+    const room = this.#link.room()
+    this.#held = room !== undefined
+    void room?.then(() => {
+      this.#held = false
+      this.#schedule()
+    })
     this.#schedule()
   }
 
@@ -198,7 +206,7 @@ export class Player implements Connection {
   #schedule(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    if (this.#over || this.#filling || this.#immediate) return
+    if (this.#over || this.#filling || this.#held || this.#immediate) return
     if (this.#deck.paused && !this.#stepping) return
     const cursor = this.#cursor ?? this.#open()
     if (!cursor) return

@@ -49,7 +49,8 @@ export function select(options: SelectionOptions): Selection {
   if (from !== undefined) checkTime('from', from)
   if (to !== Number.POSITIVE_INFINITY) checkTime('to', to)
   if (from !== undefined && from >= to) {
-    throw new TickwireError('BAD_OPTION', `nothing lies between from ${from} and to ${to}`, {
+    const [first, last] = [from, to].map(time => new Date(time).toISOString())
+    throw new TickwireError('BAD_OPTION', `nothing lies between from ${first} and to ${last}`, {
       hint: 'from is the earlier one and belongs to the range, to does not.',
     })
   }

@@ -1,4 +1,5 @@
 import { TickwireError } from '../../base/errors.ts'
+import { seededRandom } from '../../base/random.ts'
 
 /** One symbol of the simulated market. The prices are invented; their size is that of mid 2025. */
 export interface SimulatedInstrument {
@@ -64,20 +65,25 @@ export const INSTRUMENTS: readonly SimulatedInstrument[] = [
   crypto('ETH/USD', 3_410, 60, 5),
 ]
 
+/** As many as there is room for among names of up to four letters. */
+const MOST_SYMBOLS = 10_000
+
 /** A symbol of the user's own: by name alone (its level follows from the name), or with what is to differ. */
 export type SymbolOption =
   | string
   | (Pick<SimulatedInstrument, 'symbol'> & Partial<SimulatedInstrument>)
 
 /**
- * The whole list: the built-in symbols, then `more`, which may also change built-in ones.
+ * The whole list. Of a number: so many in all, first the built-in symbols, then invented names that get fewer events
+ * the later they come. Of a list: the built-in symbols, then those of the list, which may also change built-in ones.
  * `canonical` brings names into the one form.
  * @throws BAD_OPTION when a number cannot be used
  */
 export function instruments(
-  more: readonly SymbolOption[],
+  more: number | readonly SymbolOption[],
   canonical: (text: string) => string,
 ): Map<string, SimulatedInstrument> {
+  if (typeof more === 'number') return manyInstruments(more)
   const all = new Map(INSTRUMENTS.map(instrument => [instrument.symbol, instrument]))
   for (const option of more) {
     const given = typeof option === 'string' ? { symbol: option } : option
@@ -102,9 +108,42 @@ export function instruments(
   return all
 }
 
+function manyInstruments(count: number): Map<string, SimulatedInstrument> {
+  if (!(Number.isSafeInteger(count) && count > 0 && count <= MOST_SYMBOLS)) {
+    throw new TickwireError('BAD_OPTION', `symbols is ${count}`, {
+      hint: `Give a whole number from 1 to ${MOST_SYMBOLS}, or a list of names.`,
+    })
+  }
+  const all = new Map(INSTRUMENTS.slice(0, count).map(one => [one.symbol, one]))
+  const random = seededRandom(1)
+  const letter = () => String.fromCharCode(65 + Math.floor(random() * 26))
+  while (all.size < count) {
+    const u = random()
+    const length = u < 0.01 ? 1 : u < 0.06 ? 2 : u < 0.45 ? 3 : 4
+    const symbol = Array.from({ length }, letter).join('')
+    if (all.has(symbol)) continue
+    const rank = all.size + 1
+    all.set(symbol, {
+      ...invented(symbol),
+      // Few symbols have most of the events: the next has as many as its rank says.
+      weight: 60 / rank,
+      spreadTicks: 2 + Math.floor(rank / 50),
+      // Nasdaq lists the longer names, the NYSE the shorter.
+      tape: length === 4 ? 'C' : hash(symbol) % 4 === 0 ? 'B' : 'A',
+    })
+  }
+  return all
+}
+
 function invented(symbol: string): SimulatedInstrument {
   const price = 20 + (hash(symbol) % 28_000) / 100
   return symbol.includes('/') ? crypto(symbol, price, 3, 1) : stock(symbol, price, 2, 1, 'A')
+}
+
+/** @throws BAD_OPTION for a seed that is no whole number */
+export function checkSeed(seed: number): void {
+  if (Number.isSafeInteger(seed)) return
+  throw new TickwireError('BAD_OPTION', `seed is ${seed}`, { hint: 'Give a whole number.' })
 }
 
 /** FNV-1a over the UTF-16 units: a seed for each symbol, the same on every machine. */

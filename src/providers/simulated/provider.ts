@@ -1,54 +1,89 @@
 import type { Timer } from '../../base/clock.ts'
 import { TickwireError } from '../../base/errors.ts'
 import { didYouMean, nearest } from '../../base/suggest.ts'
-import type { Capabilities, Connection, Link, Provider } from '../../feed/provider.ts'
+import {
+  type Capabilities,
+  type Connection,
+  KIND_BIT,
+  type Link,
+  type Provider,
+} from '../../feed/provider.ts'
 import type { MarketEvent } from '../../market/events.ts'
 import { encodeEvent } from '../../market/json.ts'
 import { canonicalSymbol } from '../../market/symbols.ts'
 import { ANY, type Topic } from '../../market/topics.ts'
-import { instruments, type SymbolOption } from './instruments.ts'
-import { Simulation, WANT } from './simulation.ts'
+import { checkDay, TradingDay } from './day.ts'
+import {
+  checkSeed,
+  instruments,
+  type SimulatedInstrument,
+  type SymbolOption,
+} from './instruments.ts'
+import { KINDS, type Kind, STOCK_KINDS } from './listing.ts'
+import { type Playing, Simulation } from './simulation.ts'
 
 export interface SimulatedOptions {
   /** Chooses the market: the same seed gives every symbol the same prices and sizes again. @default 1 */
   readonly seed?: number
   /**
-   * Trades and quotes a second, on average, over all subscribed symbols; of the kinds that are subscribed.
+   * Trades and quotes a second, on average, over all subscribed symbols; of the kinds that are subscribed. They come
+   * in bursts. Books, bars and what is rare (status, luld, correction, cancel) come besides.
    * `Infinity`: as many as the process manages, with a turn of the event loop after every 512.
+   * Not for a `day`, which always comes as fast as that.
    * @default 50
    */
   readonly rate?: number
-  /** More symbols than the built-in ones, by name or with price, tick, spread and weight. @default none */
-  readonly symbols?: readonly SymbolOption[]
+  /**
+   * More symbols than the built-in ones, by name or with price, tick, spread and weight. Or a number: so many symbols
+   * in all, the built-in ones first, then invented names of falling activity.
+   * @default the built-in ones
+   */
+  readonly symbols?: number | readonly SymbolOption[]
+  /**
+   * Plays one US trading day, such as `2025-06-02`, instead of a market of now: events carry the times of that day,
+   * `receivedAt` too, and the source ends when it is over. Stocks from 04:00 to 20:00 New York time, crypto from
+   * midnight to midnight. Weekends are refused, holidays are days like any other. What is subscribed changes which
+   * events are told, never the events themselves.
+   * @default none
+   */
+  readonly day?: string
+  /** Of a `day`: trades and quotes of all symbols, about. @default 20,000 for each symbol */
+  readonly events?: number
 }
 
-/** Most events before the event loop gets its turn: below a millisecond's work. */
+/** Most steps before the event loop gets its turn: below a millisecond's work. */
 const SLICE = 512
-/** How far the market may lag behind the clock before it leaves the missed time out, ms. */
-const MAX_LAG_MS = 1_000
-
-const KINDS = ['trade', 'quote', 'bar'] as const
-type Kind = (typeof KINDS)[number]
 
 /**
- * An invented market that runs at any hour without key or network: trades, quotes and the minute bars that
- * follow from exactly these trades. Every event is flagged `simulated`.
- * @throws BAD_OPTION for a seed that is no whole number, a rate that is not above 0, or an unusable symbol
+ * An invented market that runs at any hour without key or network: trades, some of them late, corrected or canceled,
+ * quotes, the books around them, the minute bars that follow from the trades, halts and price bands. Every event is
+ * flagged `simulated`.
+ * @throws BAD_OPTION for a seed that is no whole number, a rate that is not above 0, an unusable symbol or day, and
+ *   for `rate` with a `day` or `events` without one
  */
 export function simulated(options: SimulatedOptions = {}): Provider {
-  const { seed = 1, rate = 50, symbols: more = [] } = options
-  if (!Number.isSafeInteger(seed)) {
-    throw new TickwireError('BAD_OPTION', `seed is ${seed}`, { hint: 'Give a whole number.' })
-  }
+  const { seed = 1, rate = 50, symbols: more = [], day, events } = options
+  checkSeed(seed)
   if (!(rate > 0)) {
     throw new TickwireError('BAD_OPTION', `rate is ${rate}`, {
       hint: 'Give events per second above 0, or Infinity for as many as possible.',
     })
   }
+  if (day !== undefined && options.rate !== undefined) {
+    throw new TickwireError('BAD_OPTION', 'a simulated day has no rate', {
+      hint: 'Leave rate out: a day comes as fast as the process manages.',
+    })
+  }
+  if (day === undefined && events !== undefined) {
+    throw new TickwireError('BAD_OPTION', 'events is the number of a simulated day', {
+      hint: "Give a day as well, as in { day: '2025-06-02', events: 1000000 }, or a rate instead.",
+    })
+  }
   const all = instruments(more, canonicalSymbol)
   const names = [...all.keys()]
+  if (day !== undefined) checkDay(day, events)
   const capabilities: Capabilities = {
-    title: 'Simulated market',
+    title: day === undefined ? 'Simulated market' : `Simulated market of ${day}`,
     kinds: KINDS,
     barIntervals: ['1m'],
     wildcard: KINDS,
@@ -59,7 +94,7 @@ export function simulated(options: SimulatedOptions = {}): Provider {
     history: false,
     silenceHint:
       'The simulated market never sleeps: minute bars come once a minute, and a low rate spreads over all symbols. ' +
-      'Raise the rate, or ask for trades or quotes.',
+      'Halts, bands, corrections and cancels are rare. Raise the rate, or ask for trades or quotes.',
   }
 
   function symbol(text: string): string {
@@ -77,13 +112,12 @@ export function simulated(options: SimulatedOptions = {}): Provider {
     capabilities,
     symbol,
     async connect(link) {
-      const simulation = new Simulation(all, {
-        seed,
-        rate,
-        source: link.source,
-        start: link.clock.now(),
-      })
-      const connection = new SimulatedConnection(link, simulation, names, symbol)
+      const { source, clock } = link
+      const playing =
+        day === undefined
+          ? new Simulation(all, { seed, rate, source, start: clock.now() })
+          : new TradingDay(all, { day, seed, events, source })
+      const connection = new SimulatedConnection(link, playing, all, symbol)
       link.opened()
       connection.subscribe(link.topics)
       return connection
@@ -94,15 +128,11 @@ export function simulated(options: SimulatedOptions = {}): Provider {
 class SimulatedConnection implements Connection {
   readonly ended: Promise<TickwireError | undefined>
   readonly #link: Link
-  readonly #simulation: Simulation
-  readonly #names: readonly string[]
+  readonly #playing: Playing
+  readonly #all: ReadonlyMap<string, SimulatedInstrument>
   readonly #symbol: (text: string) => string
   /** Names asked for, per kind; `*` is one of them. */
-  readonly #wanted: Record<Kind, Set<string>> = {
-    trade: new Set(),
-    quote: new Set(),
-    bar: new Set(),
-  }
+  readonly #wanted = new Map<Kind, Set<string>>(KINDS.map(kind => [kind, new Set()]))
   #end: () => void = () => {}
   #over = false
   #timer: Timer | undefined
@@ -111,13 +141,13 @@ class SimulatedConnection implements Connection {
 
   constructor(
     link: Link,
-    simulation: Simulation,
-    names: readonly string[],
+    playing: Playing,
+    all: ReadonlyMap<string, SimulatedInstrument>,
     symbol: (text: string) => string,
   ) {
     this.#link = link
-    this.#simulation = simulation
-    this.#names = names
+    this.#playing = playing
+    this.#all = all
     this.#symbol = symbol
     this.ended = new Promise(resolve => {
       this.#end = () => resolve(undefined)
@@ -132,7 +162,7 @@ class SimulatedConnection implements Connection {
       const reason = this.#refusal(topic)
       if (reason) this.#link.rejected([topic], reason)
       else {
-        this.#wanted[topic.kind as Kind].add(this.#name(topic))
+        this.#wanted.get(topic.kind as Kind)!.add(this.#name(topic))
         accepted.push(topic)
       }
     }
@@ -143,7 +173,7 @@ class SimulatedConnection implements Connection {
 
   unsubscribe(topics: readonly Topic[]): void {
     const known = topics.filter(topic => !this.#refusal(topic))
-    for (const topic of known) this.#wanted[topic.kind as Kind].delete(this.#name(topic))
+    for (const topic of known) this.#wanted.get(topic.kind as Kind)!.delete(this.#name(topic))
     this.#changed(known)
   }
 
@@ -172,8 +202,14 @@ class SimulatedConnection implements Connection {
     }
     if (topic.symbol === ANY) return undefined
     try {
-      this.#symbol(topic.symbol)
-      return undefined
+      const symbol = this.#symbol(topic.symbol)
+      const { market } = this.#all.get(symbol)!
+      if (market === 'stock' || !(STOCK_KINDS as readonly string[]).includes(topic.kind)) {
+        return undefined
+      }
+      return new TickwireError('UNSUPPORTED', `${symbol} has no ${topic.kind} events`, {
+        hint: 'Only stocks are halted and have their trades corrected.',
+      })
     } catch (error) {
       if (error instanceof TickwireError) return error
       throw error
@@ -183,12 +219,12 @@ class SimulatedConnection implements Connection {
   /** Tells the market what is wanted now of the symbols concerned, and sets it going. */
   #changed(topics: readonly Topic[]): void {
     const concerned = new Set(topics.map(topic => this.#name(topic)))
-    for (const name of concerned.has(ANY) ? this.#names : concerned) {
+    for (const name of concerned.has(ANY) ? this.#all.keys() : concerned) {
       let wants = 0
-      for (const kind of KINDS) {
-        if (this.#wanted[kind].has(name) || this.#wanted[kind].has(ANY)) wants |= WANT[kind]
+      for (const [kind, names] of this.#wanted) {
+        if (names.has(name) || names.has(ANY)) wants |= KIND_BIT[kind]
       }
-      this.#simulation.want(name, wants, this.#link.clock.now())
+      this.#playing.want(name, wants, this.#link.clock.now())
     }
     this.#schedule(false)
   }
@@ -197,9 +233,9 @@ class SimulatedConnection implements Connection {
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#over || this.#immediate) return
-    const { next } = this.#simulation
+    const { next } = this.#playing
     if (next === Number.POSITIVE_INFINITY) return
-    if (more) this.#immediate = setImmediate(this.#run)
+    if (more || next === Number.NEGATIVE_INFINITY) this.#immediate = setImmediate(this.#run)
     else this.#timer = this.#link.clock.setTimeout(this.#run, next - this.#link.clock.now())
   }
 
@@ -208,14 +244,15 @@ class SimulatedConnection implements Connection {
     this.#timer = undefined
     if (this.#over) return
     const now = this.#link.clock.now()
-    this.#simulation.skipTo(now - MAX_LAG_MS)
-    const more = this.#simulation.run(now, SLICE, this.#batch)
+    const more = this.#playing.run(now, SLICE, this.#batch)
     if (this.#batch.length > 0) {
+      // Ours, also for a day whose events carry times of their own: readers are late by our clock.
       this.#link.raw?.({ data: frameOf(this.#batch), binary: false, receivedAt: now })
       this.#link.emit(this.#batch, now)
       this.#batch.length = 0
     }
-    this.#schedule(more)
+    if (this.#playing.over) this.#stop()
+    else this.#schedule(more)
   }
 
   readonly #stop = (): void => {
@@ -237,8 +274,13 @@ function unknownSymbol(name: string, names: readonly string[]): TickwireError {
   return new TickwireError('UNKNOWN_SYMBOL', `the simulated market has no ${name}`, {
     hint: nearest(name, names)
       ? `${capital(didYouMean(name, names))} Or add it with the option symbols: ['${name}'].`
-      : `It has ${names.join(' ')}; add others with the option symbols: ['${name}'].`,
+      : `It has ${shown(names)}; add others with the option symbols: ['${name}'].`,
   })
 }
+
+const shown = (names: readonly string[]) =>
+  names.length > 20
+    ? `${names.slice(0, 20).join(' ')} and ${names.length - 20} more`
+    : names.join(' ')
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)

@@ -57,7 +57,14 @@ test('closed while it sleeps, it leaves no timer, lets go of the tape and ends w
     ...{ source: 'replay', clock, log: silentLog, signal: stop.signal, raw: undefined },
     topics: [{ source: 'replay', kind: 'trade', symbol: '*' }],
     emit: (batch: readonly MarketEvent[]) => seen.push(...batch),
-    ...{ opened() {}, acknowledged() {}, authenticating() {}, rejected() {}, unknown() {} },
+    ...{
+      opened() {},
+      acknowledged() {},
+      authenticating() {},
+      rejected() {},
+      unknown() {},
+      room() {},
+    },
     ...{ malformed() {}, interest: { revision: 0, mask: () => -1 } },
   } as unknown as Link
   for (const how of ['close', 'abort']) {
@@ -259,4 +266,30 @@ test('one feed plays a replay; a second one is told to make its own', async () =
   await assert.rejects(second.done, /another feed plays this replay/)
   assert.equal(replay.state, 'playing')
   await feed.close()
+})
+
+test('a replay waits for a slow handler and a slow loop, so that neither loses anything', async () => {
+  const count = 3_000
+  const tape = record(Array.from({ length: count }, (_, i) => trade(i)))
+  const feed = openFeed(replay({ tape, speed: Number.POSITIVE_INFINITY, paused: false }), {
+    log: silentLog,
+    delivery: { maxItems: 64 },
+  })
+  let most = 0
+  const handled: number[] = []
+  const subscription = feed.trades('*', async event => {
+    handled.push(event.price)
+    most = Math.max(most, subscription.counters.queued)
+    if (handled.length % 100 === 0) await new Promise(resolve => setImmediate(resolve))
+  })
+  const looped: number[] = []
+  for await (const event of feed.trades('*')) {
+    looped.push(event.price)
+    if (looped.length % 70 === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  await feed.done
+  const all = Array.from({ length: count }, (_, i) => i)
+  assert.deepEqual(handled, all)
+  assert.deepEqual(looped, all)
+  assert.ok(most <= 64 + 512, `${most} waited: the bound and a slice`)
 })

@@ -4,6 +4,8 @@ import { silentLog } from '../../../src/base/log.ts'
 import type { Link } from '../../../src/feed/provider.ts'
 import type { EventType, Interval, MarketEvent } from '../../../src/market/events.ts'
 import type { Topic } from '../../../src/market/topics.ts'
+import { type SimulatedOptions, simulated } from '../../../src/providers/simulated/provider.ts'
+import { handClock } from '../../../src/testing/clock.ts'
 
 /** The engine's side of a connection that only takes notes. */
 export interface Notes {
@@ -33,6 +35,7 @@ export function takeNotes(
     emit: options.emit ?? (batch => notes.events.push(...batch)),
     acknowledged: topics => notes.acks.push(...topics),
     rejected: (topics, reason) => notes.refusals.push(...topics.map(topic => ({ topic, reason }))),
+    room: () => undefined,
     unknown: () => {},
     malformed: (_frame, reason) => {
       throw new Error(`the simulated market sent a malformed frame: ${reason}`)
@@ -50,4 +53,19 @@ export function topics(symbols: readonly string[], ...kinds: EventType[]): Topic
       ...(kind === 'bar' && { interval: '1m' as Interval }),
     })),
   )
+}
+
+/** What the live market sends in `ms` of a clock that is turned by hand. */
+export async function play(
+  options: SimulatedOptions,
+  symbols: readonly string[],
+  kinds: readonly EventType[],
+  ms: number,
+): Promise<MarketEvent[]> {
+  const clock = handClock()
+  const { link, events } = takeNotes(clock, topics(symbols, ...kinds))
+  const connection = await simulated(options).connect(link)
+  clock.turn(ms)
+  await connection.close()
+  return events
 }
