@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { TickwireError } from '../base/errors.ts'
+import { capture } from './commands/capture.ts'
+import { framesFixture, framesList, framesPlay } from './commands/frames.ts'
 import { init } from './commands/init.ts'
 import { record } from './commands/record.ts'
 import { replay } from './commands/replay.ts'
+import { simulate } from './commands/simulate.ts'
 import { stream } from './commands/stream.ts'
 import { tapeCompact, tapeInfo, tapeVerify } from './commands/tape.ts'
 import { up } from './commands/up.ts'
@@ -63,6 +66,14 @@ Examples:
   tickwire record SPY TSLA --provider simulated --duration 1m
   tickwire record SPY --feed iex --kinds trades,quotes,bars --tape ./monday`
 
+const SIMULATE_HELP = `
+The same day, seed and numbers give the same events. Times are those of the day, prices are invented.
+
+Examples:
+  tickwire simulate --day 2025-06-02 --tape ./day
+  tickwire simulate --day 2025-06-02 --symbols 500 --events 10000000 --tape ./day
+  tickwire replay SPY --tape ./day --speed 60`
+
 const REPLAY_HELP = `
 Times are UTC unless they name a zone, and mean when an event was received. Nothing is dropped: the replay waits for
 whoever reads its output. Keys on a terminal: space pauses, → or n steps, + and - change the speed, [ and ] seek a
@@ -72,6 +83,19 @@ Examples:
   tickwire replay
   tickwire replay SPY --kinds trades --speed 10
   tickwire replay --from 2025-06-02T13:30 --to 2025-06-02T13:35 --speed max > five-minutes.ndjson`
+
+const CAPTURE_HELP = `
+Frames are kept as they came, before anything has looked at them; what is sent to the venue is not, for keys are in it.
+
+Examples:
+  tickwire capture SPY TSLA --feed iex --duration 10m --out monday.capture
+  tickwire frames play monday.capture`
+
+const FRAMES_HELP = `
+Examples:
+  tickwire frames list monday.capture | head
+  tickwire frames play monday.capture --json > events.ndjson
+  tickwire frames fixture monday.capture --frame 4 > trade.json`
 
 const TAPE_HELP = `
 Examples:
@@ -106,6 +130,7 @@ Examples:
   tickwire record SPY TSLA --provider simulated    a tape, and
   tickwire replay                                  what is on it, again
   tickwire sim                                     a venue of your own to test against
+  tickwire simulate --day 2025-06-02 --tape ./day  a trading day in seconds, to replay
   tickwire init                                    set up keys for real ones`,
     )
 
@@ -149,6 +174,19 @@ Examples:
     .addHelpText('after', RECORD_HELP)
     .action(async (symbols: string[], flags) => finish(await record(symbols, flags, around)))
   program
+    .command('simulate')
+    .description('write a whole simulated trading day to a tape')
+    .requiredOption('--day <date>', 'a weekday in New York, as 2025-06-02')
+    .option('--symbols <n>', 'how many', parseLimit, 12)
+    .option('--events <n>', 'trades and quotes of the day, about; 20000 a symbol', parseLimit)
+    .option('--seed <n>', 'which market', parseSeed, 1)
+    .option('--kinds <list>', 'instead of trades quotes statuses corrections cancels', parseKinds)
+    .option('--tape <folder>', 'where to, instead of .tickwire/tape')
+    .option('--config <file>', 'instead of ./tickwire.config.yaml')
+    .option('--debug', 'log to stderr, and show where errors come from')
+    .addHelpText('after', SIMULATE_HELP)
+    .action(async flags => finish(await simulate(flags, around)))
+  program
     .command('replay')
     .description('print a tape as if it were live')
     .argument('[symbols...]', 'separated by spaces or commas; without any, all')
@@ -165,6 +203,36 @@ Examples:
     .option('--debug', 'log to stderr, and show where errors come from')
     .addHelpText('after', REPLAY_HELP)
     .action(async (symbols: string[], flags) => finish(await replay(symbols, flags, around)))
+  watching('capture', "keep a venue's own frames in a file")
+    .option('--out <file>', 'which, instead of one named after provider and time')
+    .addHelpText('after', CAPTURE_HELP)
+    .action(async (symbols: string[], flags) => finish(await capture(symbols, flags, around)))
+  const frames = program
+    .command('frames')
+    .description('look at a capture, or play it')
+    .addHelpText('after', FRAMES_HELP)
+  const opening = (name: string, description: string, run: typeof framesPlay) =>
+    frames
+      .command(name)
+      .description(description)
+      .argument('<file>', 'made by `tickwire capture`')
+      .option('--debug', 'log to stderr, and show where errors come from')
+      .action(async (file: string, flags) => finish(await run(file, flags, around)))
+  opening('list', 'print every frame, one a line', framesList)
+  opening('play', 'decode it all again, as if it came over the network', framesPlay)
+    .option('--json', 'one JSON event a line, on a terminal too')
+    .option(
+      '--speed <n>',
+      '1 as it came, 10 ten times as fast, max',
+      parseSpeed,
+      Number.POSITIVE_INFINITY,
+    )
+  opening('fixture', 'print a frame and the events in it, for a test', framesFixture).option(
+    '--frame <n>',
+    'which, by its number in the list',
+    parseLimit,
+    1,
+  )
   const tape = program
     .command('tape')
     .description('look after a tape on disk')
@@ -210,7 +278,7 @@ Examples:
     .option('--force', 'set the keys in the .env that is there, and write the rest anew')
     .action(async flags => finish(await init(flags, around)))
 
-  for (const command of [program, ...program.commands, ...tape.commands]) {
+  for (const command of [program, ...program.commands, ...tape.commands, ...frames.commands]) {
     // Its errors are thrown, to be written in our own form.
     command.exitOverride().configureOutput({ outputError: () => {} })
   }

@@ -1,4 +1,5 @@
 import { TickwireError } from '../base/errors.ts'
+import type { OpenSocket } from '../base/socket.ts'
 import { didYouMean } from '../base/suggest.ts'
 import type { Provider } from '../feed/provider.ts'
 import { FEED_NAMES } from '../providers/alpaca/feeds.ts'
@@ -18,19 +19,22 @@ export interface Chosen {
   readonly label: string
 }
 
-interface BuildOptions {
+export interface BuildOptions {
   /** Frames shall be readable by people. */
-  readonly raw: boolean
+  readonly raw?: boolean
+  /** Another transport than the network. */
+  readonly openSocket?: OpenSocket
 }
 
 const BUILDERS: Record<ProviderName, (config: Config, options: BuildOptions) => Chosen> = {
-  alpaca: ({ alpaca: { feed, url }, alpacaKeys }, { raw }) => {
+  alpaca: ({ alpaca: { feed, url }, alpacaKeys }, { raw, openSocket }) => {
     if (!alpacaKeys) throw noKeys('alpaca needs a key and none is set')
     const provider = alpaca({
       feed,
       ...alpacaKeys,
       ...(url !== undefined && { url }),
       ...(raw && { codec: 'json' as const }),
+      ...(openSocket && { openSocket }),
     })
     return { name: 'alpaca', provider, label: feed }
   },

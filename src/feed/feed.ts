@@ -107,7 +107,10 @@ export interface Feed extends Channels, AsyncDisposable {
   subscribe(request: SubscribeRequest): Promise<SubscribeOutcome>
   /** Takes back what `subscribe` asked for; handlers and streams keep theirs. */
   unsubscribe(request: SubscribeRequest): void
-  /** Listens to what the feed delivers, without subscribing to anything. Returns what ends it. */
+  /**
+   * Listens to what the feed delivers, without subscribing to anything. Returns what ends it. Where there are several
+   * connections, a notice says which it is about: `(connection 2)`; the only one there is has no number.
+   */
   on<T extends EventType>(
     kind: T,
     handler: Handler<EventOf<T>>,

@@ -97,6 +97,8 @@ export class Handover {
   /** Ends the wait where the two never met (a silent symbol); what the old one still brings is told apart. */
   force(): readonly MarketEvent[] {
     if (this.#done || !this.#confirmed) return []
+    // A kind that the old one does not carry may stand before what both have shown.
+    this.#held = this.#held.filter(event => !takeOne(this.#shown, identityOf(event)))
     this.#taken = new Map()
     for (const event of this.#held) addOne(this.#taken, identityOf(event))
     return this.#release()

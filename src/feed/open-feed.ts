@@ -383,17 +383,16 @@ export class OpenFeed implements Feed {
     this.#readers.add(entry)
     this.#add(topics)
     let unwatch = () => {}
-    unwatch = endedBy(options.signal, () => stream.close())
+    unwatch = onAbort(options.signal, () => stream.close())
     return stream
   }
 
   #deliveryOf(options: OnOptions): DeliveryOptions {
     const { name: _name, signal: _signal, ...given } = options as ListenOptions
-    // A recording can wait for its readers, so by default none of it is dropped.
-    const canWait = this.capabilities.nature === 'replayed'
-    const own: DeliveryOptions = canWait ? { policy: 'block' } : {}
+    const { waits } = this.capabilities
+    const own: DeliveryOptions = waits ? { policy: 'block' } : {}
     const delivery = { ...own, ...this.#delivery, ...given }
-    if (delivery.policy === 'block' && !canWait) {
+    if (delivery.policy === 'block' && !waits) {
       const hint = 'Choose drop-oldest, conflate or close.'
       throw new TickwireError('BAD_OPTION', 'a live source cannot wait: no policy block here', {
         hint,
@@ -590,12 +589,16 @@ function once(call: () => void): () => void {
 
 /** Calls `end` when the signal aborts; returns what ends it otherwise. */
 function endedBy(signal: AbortSignal | undefined, end: () => void): () => void {
-  if (!signal) return end
-  const stop = () => {
-    signal.removeEventListener('abort', stop)
+  const unwatch = onAbort(signal, end)
+  return () => {
+    unwatch()
     end()
   }
-  if (signal.aborted) stop()
-  else signal.addEventListener('abort', stop)
-  return stop
+}
+
+/** Calls `end` when the signal aborts, unless what is returned has been called before. */
+function onAbort(signal: AbortSignal | undefined, end: () => void): () => void {
+  if (signal?.aborted) end()
+  else signal?.addEventListener('abort', end, { once: true })
+  return () => signal?.removeEventListener('abort', end)
 }

@@ -18,6 +18,8 @@ export interface Capabilities {
   readonly symbols?: readonly string[]
   /** What makes the data other than live and real: said in words wherever prices are shown. */
   readonly nature: 'live' | 'delayed' | 'simulated' | 'replayed' | 'test'
+  /** It waits for its readers (`Link.room`), so that by default nothing is dropped: a recording. @default false */
+  readonly waits?: boolean
   readonly auth: 'none' | 'key'
   /** Where a user gets a key. */
   readonly keysPage?: string

@@ -115,6 +115,7 @@ export class Session {
 
   #reconcile(): void {
     const gone = this.#gone.splice(0).filter(topic => !this.#portion.has(topic))
+    for (const topic of gone) this.#told.delete(formatTopic(topic))
     if (this.#connection) {
       if (gone.length > 0) this.#connection.unsubscribe(gone)
       this.#request(this.#connection)

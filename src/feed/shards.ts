@@ -360,13 +360,19 @@ export class Shards {
     const able = this.#shards.some(other => other !== shard && this.#room(other) > 0)
     if (!able && this.#shards.length >= this.#most) return false
     const move = this.#moves.get(symbol)
-    if (move) this.#cancel(move)
+    // A move that is over is only remembered for what is still on its way.
+    if (move?.handover.done) this.#moves.delete(symbol)
+    else if (move) this.#cancel(move)
     const whole = shard.portion.ofSymbol(symbol)
     const served = whole.filter(topic => shard.portion.of(topic)?.state === 'acknowledged')
     const to = this.#roomiest(shard)
+    if (served.length > 0) {
+      // What it does deliver must not stop meanwhile.
+      this.#move(symbol, shard, to)
+      return true
+    }
     this.#own(symbol, to)
     shard.portion.remove(whole)
-    shard.session.reconcile(served)
     to.portion.add(whole)
     to.session.reconcile()
     return true

@@ -23,7 +23,7 @@ export interface WildcardHooks {
 /**
  * Symbols wanted one by one on other connections while one connection has, or has asked for, all of their kind. Both
  * bring them: `*` speaks as long as the venue confirms it, their own subscription otherwise, and each change of that
- * is a handover of every symbol.
+ * is a handover of every symbol. What only the new side has shown is held meanwhile, for 2 s at most.
  */
 export class Wildcard {
   readonly #hooks: WildcardHooks

@@ -36,7 +36,7 @@ export async function record(
 ): Promise<number> {
   const screen = screenOf(around)
   const config = resolveConfig(around, flags)
-  const chosen = chooseProvider(config, { raw: false })
+  const chosen = chooseProvider(config, {})
   checkFlags(chosen, flags)
   const { capabilities } = chosen.provider
   const request = requestOf(words, flags, config, chosen, { kinds: ['trades', 'quotes'] })

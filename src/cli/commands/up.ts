@@ -48,7 +48,7 @@ export async function up(
 ): Promise<number> {
   const screen = screenOf(around)
   const config = resolveConfig(around, flags)
-  const chosen = chooseProvider(config, { raw: false, fallback: 'simulated' })
+  const chosen = chooseProvider(config, { fallback: 'simulated' })
   checkFlags(chosen, flags)
   const { capabilities } = chosen.provider
   const request = requestOf(words, flags, config, chosen, {

@@ -108,6 +108,7 @@ class Replay implements ReplayProvider, Deck {
       wildcard: kinds,
       ...(symbols && { symbols }),
       nature: 'replayed',
+      waits: true,
       auth: 'none',
       limits: {},
       history: false,

@@ -89,6 +89,7 @@ export function simulated(options: SimulatedOptions = {}): Provider {
     wildcard: KINDS,
     symbols: names,
     nature: 'simulated',
+    waits: day !== undefined,
     auth: 'none',
     limits: {},
     history: false,
@@ -117,7 +118,7 @@ export function simulated(options: SimulatedOptions = {}): Provider {
         day === undefined
           ? new Simulation(all, { seed, rate, source, start: clock.now() })
           : new TradingDay(all, { day, seed, events, source })
-      const connection = new SimulatedConnection(link, playing, all, symbol)
+      const connection = new SimulatedConnection(link, playing, all, symbol, day !== undefined)
       link.opened()
       connection.subscribe(link.topics)
       return connection
@@ -133,8 +134,11 @@ class SimulatedConnection implements Connection {
   readonly #symbol: (text: string) => string
   /** Names asked for, per kind; `*` is one of them. */
   readonly #wanted = new Map<Kind, Set<string>>(KINDS.map(kind => [kind, new Set()]))
+  readonly #waits: boolean
   #end: () => void = () => {}
   #over = false
+  /** Waits for a reader to make room. */
+  #held = false
   #timer: Timer | undefined
   #immediate: NodeJS.Immediate | undefined
   #batch: MarketEvent[] = []
@@ -144,9 +148,11 @@ class SimulatedConnection implements Connection {
     playing: Playing,
     all: ReadonlyMap<string, SimulatedInstrument>,
     symbol: (text: string) => string,
+    waits: boolean,
   ) {
     this.#link = link
     this.#playing = playing
+    this.#waits = waits
     this.#all = all
     this.#symbol = symbol
     this.ended = new Promise(resolve => {
@@ -232,7 +238,7 @@ class SimulatedConnection implements Connection {
   #schedule(more: boolean): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    if (this.#over || this.#immediate) return
+    if (this.#over || this.#held || this.#immediate) return
     const { next } = this.#playing
     if (next === Number.POSITIVE_INFINITY) return
     if (more || next === Number.NEGATIVE_INFINITY) this.#immediate = setImmediate(this.#run)
@@ -252,7 +258,18 @@ class SimulatedConnection implements Connection {
       this.#batch.length = 0
     }
     if (this.#playing.over) this.#stop()
-    else this.#schedule(more)
+    else this.#goOn(more)
+  }
+
+  /** A day waits for its readers; what is live does not. */
+  #goOn(more: boolean): void {
+    const room = this.#waits ? this.#link.room() : undefined
+    this.#held = room !== undefined
+    void room?.then(() => {
+      this.#held = false
+      this.#schedule(more)
+    })
+    this.#schedule(more)
   }
 
   readonly #stop = (): void => {

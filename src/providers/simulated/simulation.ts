@@ -61,6 +61,8 @@ export class Simulation implements Playing {
   #due = Number.POSITIVE_INFINITY
   /** Since when nothing is wanted. */
   #idleSince: number
+  /** Set while what is wanted has changed and nobody has looked. */
+  #changedAt: number | undefined
 
   constructor(
     instruments: ReadonlyMap<string, SimulatedInstrument>,
@@ -76,6 +78,7 @@ export class Simulation implements Playing {
   }
 
   get next(): number {
+    this.#settle()
     if (this.#active.length === 0) return Number.POSITIVE_INFINITY
     return Math.min(this.#due, this.#minute + MINUTE_MS, this.#agenda.next)
   }
@@ -85,6 +88,7 @@ export class Simulation implements Playing {
     if (this.#active.length === 0) {
       // While nothing was wanted no time passed for the market.
       this.#agenda.delay(now - this.#idleSince)
+      this.#idleSince = now
       this.#minute = minuteOf(now)
     }
     let listing = this.#listings.get(symbol)
@@ -100,6 +104,14 @@ export class Simulation implements Playing {
       }
     }
     listing.wants = wants
+    this.#changedAt = now
+  }
+
+  /** Takes notice of what is wanted now: once for all that changed together. */
+  #settle(): void {
+    const now = this.#changedAt
+    if (now === undefined) return
+    this.#changedAt = undefined
     // In the order of the list of instruments, so that the order of subscribing changes nothing.
     this.#active = []
     for (const name of this.#instruments.keys()) {
@@ -111,6 +123,7 @@ export class Simulation implements Playing {
   }
 
   run(now: number, limit: number, out: MarketEvent[]): boolean {
+    this.#settle()
     if (this.#active.length === 0) return false
     this.#catchUp(now - MAX_LAG_MS)
     if (this.#perMs === Number.POSITIVE_INFINITY) return this.#runFully(now, limit, out)
