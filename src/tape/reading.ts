@@ -40,8 +40,9 @@ export interface OlderLog {
 export interface OlderCursor {
   /**
    * The next events up to the number `last`, never from before the cursor's place; `undefined`: there is none yet.
+   * Up to the number `written` all that will ever be there is there now.
    */
-  next(last: number): Promise<OlderBatch | undefined>
+  next(last: number, written: number): Promise<OlderBatch | undefined>
   close(): void
 }
 
@@ -116,12 +117,14 @@ async function* follow(
       if (next < first) {
         yield [skipped(log, next, first - 1, GONE)]
         next = first
+        cursor = drop(cursor)
         continue
       }
       if (log.ring && next < log.ring.first && log.older?.isLost(next)) {
         const to = Math.min(last, log.ring.first - 1)
         yield [skipped(log, next, to, 'not recorded: the disk took nothing')]
         next = to + 1
+        cursor = drop(cursor)
         continue
       }
       const end = Math.min(log.end(written), last)
@@ -131,8 +134,7 @@ async function* follow(
         continue
       }
       if (log.ring && next >= log.ring.first) {
-        cursor?.close()
-        cursor = undefined
+        cursor = drop(cursor)
         const batch: MarketEvent[] = []
         for (const stop = Math.min(end, next + BATCH - 1); next <= stop; next++) {
           const event = log.ring.at(next)
@@ -142,7 +144,7 @@ async function* follow(
         continue
       }
       cursor ??= log.older?.open(next)
-      const got = await cursor?.next(end)
+      const got = await cursor?.next(end, Math.min(end, log.end(true)))
       if (!got) {
         await log.more(signal)
         continue
@@ -159,10 +161,16 @@ async function* follow(
   }
 }
 
+function drop(cursor: OlderCursor | undefined): undefined {
+  cursor?.close()
+}
+
 /** The number of the first event received at or after a time: by the order of the tape, as a clock may be set back. */
 async function firstAt({ ring, older, end }: Log, time: number): Promise<number> {
   const found = await older?.firstAt(time)
-  return found ?? ring?.firstAt(time) ?? end(false) + 1
+  if (!ring || (found !== undefined && found < ring.first)) return found ?? end(false) + 1
+  // What the disk did not take may still be at hand.
+  return Math.min(found ?? Number.POSITIVE_INFINITY, ring.firstAt(time))
 }
 
 function skipped(log: Log, from: number, to: number, reason: string): MarketEvent {

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TickwireError } from '../../base/errors.ts'
+import { asError, TickwireError } from '../../base/errors.ts'
 import { BlockReader } from './blocks.ts'
+import { unreadable } from './failures.ts'
 import { BLOCK, type SegmentHeader } from './format.ts'
 import { SegmentReader } from './segment.ts'
 import { readSummary } from './summary.ts'
@@ -30,7 +31,13 @@ export const segmentPath = (folder: string, first: number) =>
 /** The files of a tape in order, and where in them to begin. */
 export class Catalog {
   readonly folder: string
+  readonly #tape: string
   #segments: Segment[] = []
+  /** Files that are of another tape. */
+  readonly #foreign = new Set<string>()
+  /** Looks at the folder so far, and the newest that has been taken over. */
+  #looks = 0
+  #shown = 0
   readonly #headers = new Map<string, SegmentHeader>()
   readonly #indexes = new Map<string, readonly IndexEntry[]>()
   /** Of the segment being written: kept by its writer. */
@@ -38,8 +45,9 @@ export class Catalog {
   /** The writer's own catalog is always up to date; others look at the folder again. */
   readonly #own: boolean
 
-  constructor(folder: string, own: boolean) {
+  constructor(folder: string, tape: string, own: boolean) {
     this.folder = folder
+    this.#tape = tape
     this.#own = own
   }
 
@@ -47,11 +55,19 @@ export class Catalog {
     return this.#segments
   }
 
+  /** @throws NO_TAPE TAPE_DAMAGED when there is no such folder, or it cannot be read */
   async refresh(): Promise<void> {
-    const names = await readdir(this.folder)
+    const look = ++this.#looks
+    const names = await readdir(this.folder).catch(error => {
+      throw unreadable(this.folder, asError(error))
+    })
+    // An earlier look that took longer has seen less.
+    if (look < this.#shown) return
+    this.#shown = look
     const found = names.flatMap(name => {
       const match = NAME.exec(name)
-      return match ? [{ path: join(this.folder, name), first: Number(match[1]) }] : []
+      const path = join(this.folder, name)
+      return match && !this.#foreign.has(path) ? [{ path, first: Number(match[1]) }] : []
     })
     this.#segments = found.sort((a, b) => a.first - b.first)
   }
@@ -80,18 +96,38 @@ export class Catalog {
     this.replaced(segment)
   }
 
-  /** The segment that an event of this number stands in, or would. */
-  async find(seq: number): Promise<Segment | undefined> {
-    if (!this.#own) await this.refresh()
-    return this.#segments.findLast(({ first }) => first <= seq) ?? this.#segments[0]
+  /** Leaves out what does not belong to the tape or has no good header; returns these. @throws TAPE_TOO_NEW */
+  async sift(): Promise<Segment[]> {
+    const out: Segment[] = []
+    for (const segment of this.#segments) {
+      if (await this.headerOf(segment)) continue
+      this.remove(segment)
+      out.push(segment)
+    }
+    return out
   }
 
+  /** The segment that an event of this number stands in, or would. @throws TAPE_TOO_NEW */
+  async find(seq: number): Promise<Segment | undefined> {
+    if (!this.#own) await this.refresh()
+    const before = this.#segments.filter(({ first }) => first <= seq).reverse()
+    const behind = this.#segments.filter(({ first }) => first > seq)
+    return this.#readable([...before, ...behind])
+  }
+
+  /** The next segment. @throws TAPE_TOO_NEW */
   async after(segment: Segment): Promise<Segment | undefined> {
-    const next = () => this.#segments.find(({ first }) => first > segment.first)
-    const known = next()
+    const next = () => this.#readable(this.#segments.filter(({ first }) => first > segment.first))
+    const known = await next()
     if (known || this.#own) return known
     await this.refresh()
     return next()
+  }
+
+  /** The first that can be read: one without a good header hides no other. */
+  async #readable(segments: readonly Segment[]): Promise<Segment | undefined> {
+    for (const segment of segments) if (await this.headerOf(segment)) return segment
+    return undefined
   }
 
   /** The header of a segment; `undefined` when the file is gone or cannot be read. @throws TAPE_TOO_NEW */
@@ -100,14 +136,25 @@ export class Catalog {
     if (known) return known
     const blocks = await this.#try(segment, () => BlockReader.open(segment.path))
     if (!blocks) return undefined
-    this.#headers.set(segment.path, blocks.header)
     await blocks.close()
+    if (blocks.header.tape !== this.#tape) {
+      this.#foreign.add(segment.path)
+      this.remove(segment)
+      return undefined
+    }
+    this.#headers.set(segment.path, blocks.header)
     return blocks.header
   }
 
   /** A reader of a segment; `undefined` when the file is gone or cannot be read. @throws TAPE_TOO_NEW */
-  open(segment: Segment): Promise<SegmentReader | undefined> {
+  async open(segment: Segment): Promise<SegmentReader | undefined> {
+    if (!(await this.headerOf(segment))) return undefined
     return this.#try(segment, () => SegmentReader.open(segment.path))
+  }
+
+  /** Whether a file turned out to be of another tape. */
+  isForeign({ path }: Segment): boolean {
+    return this.#foreign.has(path)
   }
 
   /** The last block a reader may begin with at or before a number. */

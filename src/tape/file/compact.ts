@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import { asError } from '../../base/errors.ts'
@@ -8,10 +8,8 @@ import type { Checkpoint } from '../../flow/contracts.ts'
 import { Catalog, type Segment } from './catalog.ts'
 import { inUse, noTape, unreadable } from './failures.ts'
 import { readIdentity } from './identity.ts'
-import { recover } from './recover.ts'
+import { recover, summaryOf } from './recover.ts'
 import { sealSegments } from './seal.ts'
-import { SegmentReader } from './segment.ts'
-import { readSummary } from './summary.ts'
 
 /** Files are merged up to this size. */
 const TARGET_BYTES = 64 * 1_024 ** 2
@@ -45,13 +43,10 @@ export async function compactTape(folder: string, log: Log): Promise<Compacted> 
 }
 
 async function compact(folder: string, id: string, log: Log): Promise<Compacted> {
-  for (const name of await readdir(folder)) {
-    if (/\.(sealing|probe)$/.test(name)) await rm(join(folder, name))
-  }
-  const catalog = new Catalog(folder, true)
+  const catalog = new Catalog(folder, id, true)
   await catalog.refresh()
-  // Cuts a torn end, and leaves out what is of another tape.
-  await recover(catalog, id, log)
+  // Clears away what was left half done, cuts a torn end, and leaves out what is of another tape.
+  await recover(catalog, log)
   const before = await sizes(catalog)
   let known: readonly Checkpoint[] = []
   for (const group of groupsOf(before)) {
@@ -104,13 +99,4 @@ function groupsOf(files: readonly Sized[]): Sized[][] {
     groups.at(-1)!.push(file)
   }
   return groups
-}
-
-async function summaryOf(segment: Segment) {
-  const reader = await SegmentReader.open(segment.path)
-  try {
-    return await readSummary(reader.blocks)
-  } finally {
-    await reader.close()
-  }
 }

@@ -12,6 +12,8 @@ export class TapeCursor implements OlderCursor {
   #next: number
   /** Read already, but beyond what was asked for. */
   #rest: readonly MarketEvent[] = []
+  /** Set while a file is looked for once more, before it is said that something is missing. */
+  #anew = false
   #closed = false
 
   constructor(catalog: Catalog, seq: number) {
@@ -19,12 +21,12 @@ export class TapeCursor implements OlderCursor {
     this.#next = seq
   }
 
-  async next(last: number): Promise<OlderBatch | undefined> {
+  async next(last: number, written: number): Promise<OlderBatch | undefined> {
     if (this.#rest.length > 0) return this.#take(this.#rest, last)
     while (!this.#closed) {
       this.#segment ??= await this.#catalog.find(this.#next)
       const segment = this.#segment
-      if (!segment) return undefined
+      if (!segment) return this.#gap(this.#missing(written), written + 1)
       this.#reader ??= await this.#open(segment)
       let block = await this.#reader?.next(this.#next)
       let after: Segment | undefined
@@ -34,18 +36,31 @@ export class TapeCursor implements OlderCursor {
         if (after) block = await this.#reader?.next(this.#next)
       }
       if (this.#closed) return undefined
-      if (block) return this.#take(block.events, last, this.#missing(block.previous))
-      if (!after) {
-        // A file that could not be opened is looked for anew.
-        if (!this.#reader) this.#segment = undefined
-        return undefined
+      if (block) {
+        this.#anew = false
+        return this.#take(block.events, last, this.#missing(block.previous))
       }
-      const header = await this.#catalog.headerOf(after)
-      const missing = this.#missing(header?.previous ?? after.first - 1)
+      const previous = after
+        ? ((await this.#catalog.headerOf(after))?.previous ?? after.first - 1)
+        : written
+      const missing = this.#missing(previous)
+      if (!this.#anew && (missing || !this.#reader)) {
+        // Looked for anew: another process may have merged the file with those behind it.
+        this.#anew = true
+        this.#drop()
+        this.#segment = undefined
+        continue
+      }
+      this.#anew = false
+      if (!after) {
+        if (!this.#reader) this.#segment = undefined
+        return this.#gap(missing, written + 1)
+      }
       this.#drop()
       this.#segment = after
-      this.#next = Math.max(this.#next, after.first)
-      if (missing) return { events: [], next: this.#next, missing }
+      const next = Math.max(this.#next, after.first)
+      if (missing) return this.#gap(missing, next)
+      this.#next = next
     }
     return undefined
   }
@@ -58,7 +73,7 @@ export class TapeCursor implements OlderCursor {
   async #open(segment: Segment): Promise<SegmentReader | undefined> {
     const reader = await this.#catalog.open(segment)
     const entry = reader && (await this.#catalog.entryBefore(segment, this.#next))
-    if (entry) reader.seek(entry.offset)
+    if (entry) await reader.begin(entry.offset, this.#next)
     // Closed meanwhile: nobody else would close this one.
     if (this.#closed) void reader?.close()
     return this.#closed ? undefined : reader
@@ -70,21 +85,23 @@ export class TapeCursor implements OlderCursor {
     return { from: this.#next, to: previous, reason: 'damaged on disk and cannot be read' }
   }
 
+  #gap(missing: OlderBatch['missing'], next: number): OlderBatch | undefined {
+    if (!missing) return undefined
+    this.#next = next
+    return { events: [], next, missing }
+  }
+
   /** What is wanted of the events, up to `last`; the rest is kept for the next time. */
-  #take(
-    events: readonly MarketEvent[],
-    last: number,
-    missing?: OlderBatch['missing'],
-  ): OlderBatch | undefined {
+  #take(events: readonly MarketEvent[], last: number, missing?: OlderBatch['missing']): OlderBatch {
     const begin = missing ? missing.to + 1 : this.#next
     const from = events.findIndex(event => event.seq! >= begin)
     const to = events.at(-1)!.seq! > last ? events.findIndex(event => event.seq! > last) : -1
     const end = to < 0 ? events.length : to
     const taken = from === 0 && end === events.length ? events : events.slice(from, end)
     this.#rest = events.slice(end)
-    this.#next = (taken.at(-1)?.seq ?? begin - 1) + 1
-    if (missing) return { events: taken, next: this.#next, missing }
-    return taken.length > 0 ? { events: taken, next: this.#next } : undefined
+    // The next one may come only behind `last`: what lies between is nobody's.
+    this.#next = taken.length > 0 ? taken.at(-1)!.seq! + 1 : (this.#rest[0]?.seq ?? begin)
+    return { events: taken, next: this.#next, ...(missing && { missing }) }
   }
 
   #drop(): void {

@@ -74,13 +74,17 @@ export async function openFileTape(options: FileTapeOptions): Promise<FileTape> 
     if ('heldBy' in taken) throw inUse(folder, taken.heldBy)
     lease = taken
     const { disk = systemDisk } = options
-    const { id, holds } = (await readIdentity(folder)) ?? (await makeIdentity(folder, disk))
+    const known = await readIdentity(folder)
+    const { id, holds } = known ?? (await makeIdentity(folder, disk))
     numbers = await Numbers.open(folder)
-    const catalog = new Catalog(folder, true)
+    const catalog = new Catalog(folder, id, true)
     await catalog.refresh()
-    const found = await recover(catalog, id, log)
-    const begin = Math.max(found.last, numbers.closedAt ?? numbers.reserved)
-    const isClean = numbers.closedAt !== undefined && numbers.closedAt <= found.last
+    const found = await recover(catalog, log)
+    const isClean = numbers.closedAt === found.last
+    // Behind everything that may have been given out. Where nobody wrote down the last promise, that is one step.
+    const promised = numbers.closedAt ?? numbers.reserved
+    const isKnown = !known || (numbers.reserved > 0 && promised >= found.last)
+    const begin = isKnown ? Math.max(found.last, promised) : found.last + STEP
     await numbers.reserve(begin + STEP)
     const tape = new OpenFileTape(options, { id, holds, lease, numbers, catalog, found, begin })
     if (!isClean && begin > found.last) tape.tellLost(found.last + 1, begin, 'UNCLEAN_END')
@@ -250,12 +254,27 @@ class OpenFileTape implements FileTape {
     this.#waiting.wake()
   }
 
+  /** What cannot be written at the end is no reason to keep the rest open. */
+  async #keep(writing: Promise<void>, message: string): Promise<void> {
+    try {
+      await writing
+    } catch (error) {
+      this.#logger.warn({ folder: this.folder, error: asError(error).message }, message)
+    }
+  }
+
   async #close(): Promise<void> {
     try {
       await this.#writer.close()
       await this.#sealer.close()
-      await writeIdentity(this.folder, this.#disk, { id: this.id, holds: this.#holds })
-      await this.#numbers.close(this.isRecording ? this.#ring.last : undefined)
+      await this.#keep(
+        writeIdentity(this.folder, this.#disk, { id: this.id, holds: this.#holds }),
+        'how far stores have read could not be kept',
+      )
+      await this.#keep(
+        this.#numbers.close(this.isRecording ? this.#ring.last : undefined),
+        'the tape could not be closed properly: the next start takes it for a crash',
+      )
     } finally {
       this.#closed = true
       this.#waiting.wake()

@@ -5,7 +5,7 @@ import type { Position, ReadOptions } from '../../flow/contracts.ts'
 import type { MarketEvent } from '../../market/events.ts'
 import { type Log, positionOf, readLog, Waiting } from '../reading.ts'
 import type { TapeReader } from '../tape.ts'
-import { BlockReader } from './blocks.ts'
+import type { BlockReader } from './blocks.ts'
 import { Catalog, type Segment } from './catalog.ts'
 import { noTape, unreadable } from './failures.ts'
 import { BLOCK, ROWS_HEAD, WHOLE_HEAD } from './format.ts'
@@ -30,7 +30,10 @@ export async function followFileTape(options: FollowOptions): Promise<TapeReader
   try {
     const identity = await readIdentity(folder)
     if (!identity) throw noTape(folder)
-    const catalog = new Catalog(folder, false)
+    const catalog = new Catalog(folder, identity.id, false)
+    await catalog.refresh()
+    // Whatever is of another tape is known from now on.
+    await catalog.sift()
     const tape = new FollowedTape(options, identity.id, catalog)
     await tape.look()
     tape.watch()
@@ -50,6 +53,8 @@ class FollowedTape implements TapeReader {
   #timer: Timer | undefined
   #looking: Promise<void> | undefined
   #closed = false
+  /** Why the files cannot be read just now. */
+  #failure: Error | undefined
   /** Where the end of the tape is looked for. */
   #segment: Segment | undefined
   #blocks: BlockReader | undefined
@@ -66,7 +71,7 @@ class FollowedTape implements TapeReader {
       begin: () => (catalog.segments[0]?.first ?? this.#last + 1) - 1,
       end: () => this.#last,
       isClosed: () => this.#closed,
-      more: signal => this.#waiting.wait(signal),
+      more: signal => (this.#failure ? Promise.reject(this.#failure) : this.#waiting.wait(signal)),
       older: new OlderFiles(catalog, () => false),
     }
   }
@@ -101,11 +106,22 @@ class FollowedTape implements TapeReader {
     if (this.#closed) return
     this.#timer = this.#clock.setTimeout(
       () => {
-        this.#looking = this.look().finally(() => this.watch())
+        this.#looking = this.#lookAgain().finally(() => this.watch())
       },
       this.#pollMs,
       'idle',
     )
+  }
+
+  /** Readers that wait are told when the folder is gone, or nobody may read it any more. */
+  async #lookAgain(): Promise<void> {
+    try {
+      await this.look()
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = unreadable(this.#catalog.folder, asError(error))
+      this.#waiting.wake()
+    }
   }
 
   /** Finds out how far the tape goes now. */
@@ -126,8 +142,7 @@ class FollowedTape implements TapeReader {
   }
 
   async #newest(): Promise<Segment | undefined> {
-    await this.#catalog.refresh()
-    return this.#catalog.segments.at(-1)
+    return this.#catalog.find(Number.MAX_SAFE_INTEGER)
   }
 
   async #readOn(): Promise<void> {
@@ -144,11 +159,18 @@ class FollowedTape implements TapeReader {
   }
 
   async #open(segment: Segment): Promise<BlockReader | undefined> {
-    const header = await this.#catalog.headerOf(segment)
-    if (!header) return undefined
-    const blocks = await BlockReader.open(segment.path)
+    const reader = await this.#catalog.open(segment)
+    if (!reader) return undefined
+    const { blocks } = reader
     const summary = await readSummary(blocks)
-    if (summary) this.#last = Math.max(this.#last, summary.last)
+    let last = summary?.last ?? blocks.header.previous
+    if (!summary && blocks.header.form === 'columns') {
+      // A compressed file whose end is damaged.
+      for (let block = await reader.next(); block; block = await reader.next()) {
+        last = Math.max(last, block.events.at(-1)?.seq ?? 0)
+      }
+    }
+    this.#last = Math.max(this.#last, last)
     return blocks
   }
 }

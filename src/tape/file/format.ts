@@ -4,7 +4,7 @@ import { TickwireError } from '../../base/errors.ts'
 /**
  * The bytes of a tape file (a segment): a header, then blocks.
  *
- * Header, 64 bytes, little-endian: `TICKTAPE` · u16 version · u16 form (1 rows, 2 columns) · u32 0 · 16 bytes id of the tape ·
+ * Header, 64 bytes, little-endian: `TICKTAPE` · u16 version · u16 form (1 rows, 2 columns, 3 frames) · u32 0 · 16 bytes id of the tape ·
  * f64 number of its first event · f64 number of the last event before it · f64 highest receive time before it ·
  * u32 time it was made (epoch seconds) · u32 CRC-32 of the bytes before.
  *
@@ -20,7 +20,8 @@ export const MOST_BODY = 2 ** 28 - 1
 const TITLE = 0x45504154_4b434954n
 const MAGIC = 0x21425754
 
-export const FORM = { rows: 1, columns: 2 } as const
+export const FORM = { rows: 1, columns: 2, frames: 3 } as const
+const FORM_NAMES = Object.keys(FORM) as (keyof typeof FORM)[]
 
 export const BLOCK = {
   /** u48 first number · u16 count · rows that need the dictionary of the blocks before them. */
@@ -87,8 +88,11 @@ export function decodeHeader(bytes: Buffer, file: string): SegmentHeader {
     throw damaged(file, 'the checksum of its header does not hold')
   }
   const hex = bytes.toString('hex', 16, 32)
+  const number = bytes.readUInt16LE(10)
+  const form = FORM_NAMES.find(name => FORM[name] === number)
+  if (!form) throw damaged(file, `it is of an unknown form (${number})`)
   return {
-    form: bytes.readUInt16LE(10) === FORM.columns ? 'columns' : 'rows',
+    form,
     tape: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
     first: bytes.readDoubleLE(32),
     previous: bytes.readDoubleLE(40),

@@ -54,7 +54,8 @@ export function writeIdentity(folder: string, disk: Disk, { id, holds }: Identit
 
 function parse(text: string, path: string): Readonly<Record<string, unknown>> {
   try {
-    return JSON.parse(text) as Record<string, unknown>
+    // What is no object has no fields either.
+    return Object(JSON.parse(text)) as Record<string, unknown>
   } catch {
     throw damaged(path, 'it is not JSON')
   }

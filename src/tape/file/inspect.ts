@@ -58,7 +58,7 @@ export async function inspectTape(
   try {
     const identity = await readIdentity(folder)
     if (!identity) throw noTape(folder)
-    const catalog = new Catalog(folder, false)
+    const catalog = new Catalog(folder, identity.id, false)
     await catalog.refresh()
     const segments: SegmentInfo[] = []
     const foreign: { file: string; reason: string }[] = []
@@ -74,6 +74,8 @@ export async function inspectTape(
         segments.push(info)
         seen?.(info)
       } catch (error) {
+        // Retention of the recording process has taken it meanwhile.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
         if (!(error instanceof TickwireError) || error.code !== 'TAPE_DAMAGED') throw error
         foreign.push({ file: basename(segment.path), reason: error.message })
       }
@@ -115,15 +117,21 @@ async function look(
       ...[number, number, number],
       ...[number | undefined, number | undefined],
     ]
+    /** The number before the next one that should be there. */
+    let seen = header.first - 1
     for (let block = await reader.next(); block; block = await reader.next()) {
-      if (block.previous > last) hole({ from: last + 1, to: block.previous })
+      if (block.previous > seen) hole({ from: seen + 1, to: block.previous })
       if (events === 0) {
         first = block.first
         from = block.events[0]!.receivedAt
       }
       events += block.events.length
-      last = block.events.at(-1)!.seq!
+      last = seen = block.events.at(-1)!.seq!
       to = block.events.at(-1)!.receivedAt
+    }
+    if (summary && summary.last > seen) {
+      hole({ from: seen + 1, to: summary.last })
+      last = summary.last
     }
     const damage = [...reader.damage]
     if (summary && summary.events !== events) {

@@ -23,7 +23,7 @@ export class OlderFiles implements OlderLog {
     const cursor = this.open(start)
     try {
       for (;;) {
-        const got = await cursor.next(Number.MAX_SAFE_INTEGER)
+        const got = await cursor.next(Number.MAX_SAFE_INTEGER, 0)
         if (!got) return undefined
         for (const event of got.events) if (event.receivedAt >= time) return event.seq!
       }

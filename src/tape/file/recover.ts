@@ -1,10 +1,15 @@
-import { stat, truncate } from 'node:fs/promises'
-import { TickwireError } from '../../base/errors.ts'
+import { readdir, rm, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Log } from '../../base/log.ts'
 import type { Checkpoint } from '../../flow/contracts.ts'
+import { BlockReader } from './blocks.ts'
 import type { Catalog, Segment } from './catalog.ts'
+import { HEADER_BYTES } from './format.ts'
 import { SegmentReader } from './segment.ts'
-import { Checkpoints, readSummary } from './summary.ts'
+import { Checkpoints, readSummary, type Summary } from './summary.ts'
+
+/** What was under way when a process ended. */
+const LEFT_OVER = /^\d{16}\.tape(\.sealing|\.probe)$/
 
 /** What stands on a tape that is opened again. */
 export interface Recovered {
@@ -20,25 +25,28 @@ export interface Recovered {
 
 /**
  * Looks at what is there after any kind of end: the last sealed file says how far everything had come, the files
- * after it are read. A torn end of the last file is cut off.
+ * after it are read. A torn end of the last file is cut off, and what was left half done is removed.
  * @throws TAPE_TOO_NEW
  */
-export async function recover(catalog: Catalog, tape: string, log: Log): Promise<Recovered> {
+export async function recover(catalog: Catalog, log: Log): Promise<Recovered> {
+  for (const name of await readdir(catalog.folder)) {
+    if (LEFT_OVER.test(name)) await rm(join(catalog.folder, name), { force: true })
+  }
   let last = 0
   let highest = Number.NEGATIVE_INFINITY
   let sealed: readonly Checkpoint[] = []
   const unsealed: Segment[] = []
-  for (const segment of [...catalog.segments].reverse()) {
-    const reader = await openOrExplain(catalog, segment, log)
-    if (!reader) continue
-    const { header } = reader.blocks
-    const summary = await readSummary(reader.blocks)
-    await reader.close()
-    if (header.tape !== tape) {
-      log.warn({ file: segment.path }, 'a file of another tape is left aside')
-      catalog.remove(segment)
+  for (const segment of await catalog.sift()) {
+    // Made, and killed before the first block came: there is nothing in it.
+    if ((await stat(segment.path)).size < HEADER_BYTES) {
+      await rm(segment.path)
       continue
     }
+    const what = catalog.isForeign(segment) ? 'is of another tape' : 'has no good header'
+    log.warn({ file: segment.path }, `a file that ${what} is left aside`)
+  }
+  for (const segment of [...catalog.segments].reverse()) {
+    const summary = await summaryOf(segment)
     if (summary) {
       last = summary.last
       highest = summary.highest
@@ -72,19 +80,12 @@ export async function recover(catalog: Catalog, tape: string, log: Log): Promise
   return { last, highest, checkpoints: checkpoints.list, sealed, unsealed }
 }
 
-/** A reader of a file; one that cannot be read at all is left where it is, and said. */
-async function openOrExplain(
-  catalog: Catalog,
-  segment: Segment,
-  log: Log,
-): Promise<SegmentReader | undefined> {
+/** The summary of a file, when it is sealed. */
+export async function summaryOf({ path }: Segment): Promise<Summary | undefined> {
+  const blocks = await BlockReader.open(path)
   try {
-    const reader = await catalog.open(segment)
-    if (!reader) catalog.remove(segment)
-    return reader
-  } catch (error) {
-    if (!(error instanceof TickwireError) || error.code !== 'TAPE_DAMAGED') throw error
-    log.warn({ file: segment.path }, error.message)
-    return undefined
+    return await readSummary(blocks)
+  } finally {
+    await blocks.close()
   }
 }

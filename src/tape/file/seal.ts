@@ -7,7 +7,7 @@ import type { MarketEvent } from '../../market/events.ts'
 import type { IndexEntry } from './catalog.ts'
 import { BLOCK, COLUMNS_HEAD, encodeHeader, FRAME_BYTES, writeFrame } from './format.ts'
 import { SegmentReader } from './segment.ts'
-import { Checkpoints, encodeSummary } from './summary.ts'
+import { Checkpoints, encodeSummary, readSummary } from './summary.ts'
 
 /** Events in a sealed block: small enough to be read in one go, large enough to compress well. */
 const BLOCK_EVENTS = 4_096
@@ -70,12 +70,18 @@ export async function sealSegments({ sources, target, known }: SealRequest): Pro
             previous = block.previous
           }
           for (const event of block.events) {
+            // Merged before, by somebody who did not come to removing it.
+            if (event.seq! <= last) continue
             if (events++ === 0) from = event.receivedAt
             checkpoints.add(event)
             pending.push(event)
             last = event.seq!
             if (pending.length === BLOCK_EVENTS) await flush()
           }
+        }
+        // It may know topics whose files are gone.
+        for (const checkpoint of (await readSummary(reader.blocks))?.checkpoints ?? []) {
+          checkpoints.put(checkpoint)
         }
         damaged += reader.damage.length
       } finally {

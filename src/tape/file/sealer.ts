@@ -62,11 +62,16 @@ export class Sealer {
       }
       this.#checkpoints = result.checkpoints
       catalog.replaced(segment)
-      await this.#retain()
     } catch (error) {
       const { message } = asError(error)
       log.warn({ file: segment.path, error: message }, 'a tape file could not be compressed')
       await rm(`${segment.path}.sealing`, { force: true }).catch(() => {})
+    }
+    try {
+      // A disk too full for the compressed file needs it most.
+      await this.#retain()
+    } catch (error) {
+      log.warn({ error: asError(error).message }, 'old tape files could not be removed')
     }
   }
 
@@ -76,7 +81,7 @@ export class Sealer {
     const files: Aged[] = []
     for (const [i, { path, first }] of segments.entries()) {
       const next = segments[i + 1] && (await catalog.headerOf(segments[i + 1]!))
-      const { size } = await stat(path)
+      const { size } = await stat(path).catch(sizeOfGone)
       const [last, newest] = [next?.previous ?? first, next?.highest ?? clock.now()]
       files.push({ first, last, bytes: size, newest })
     }
@@ -89,6 +94,12 @@ export class Sealer {
       await rm(segment.path, { force: true })
     }
   }
+}
+
+/** A file that somebody has removed takes no room, and does not keep older ones. */
+function sizeOfGone(error: NodeJS.ErrnoException): { readonly size: number } {
+  if (error.code !== 'ENOENT') throw error
+  return { size: 0 }
 }
 
 /** `undefined` when it was stopped. */

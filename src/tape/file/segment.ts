@@ -4,7 +4,7 @@ import { decodeColumns } from '../../market/columns.ts'
 import type { MarketEvent } from '../../market/events.ts'
 import { RowDecoder } from '../../market/rows.ts'
 import { type Block, BlockReader } from './blocks.ts'
-import { BLOCK, COLUMNS_HEAD, ROWS_HEAD, WHOLE_HEAD } from './format.ts'
+import { BLOCK, COLUMNS_HEAD, HEADER_BYTES, ROWS_HEAD, WHOLE_HEAD } from './format.ts'
 
 /** What a block holds. */
 export interface EventBlock {
@@ -32,10 +32,15 @@ export class SegmentReader {
     return new SegmentReader(await BlockReader.open(path))
   }
 
-  /** Goes on at a block with a dictionary of its own. */
-  seek(offset: number): void {
+  /**
+   * Begins at a block with a dictionary of its own that ends nothing before the number `seq`; where there is none, as the
+   * file has been rewritten or damaged since somebody looked, at the beginning.
+   */
+  async begin(offset: number, seq: number): Promise<void> {
     this.blocks.seek(offset)
-    this.#over = false
+    const block = await this.blocks.next()
+    const fits = block?.offset === offset && startOf(block) <= seq
+    this.blocks.seek(fits ? offset : HEADER_BYTES)
   }
 
   /** The next block that ends at or behind the number `from`; `undefined` when there is none yet, or any more. */
@@ -111,4 +116,10 @@ export class SegmentReader {
       throw new TickwireError('BAD_BLOCK', 'its dictionary stood in a block that is lost')
     return events
   }
+}
+
+/** The lowest number that can stand in a block a reader may begin with; of other blocks none. */
+function startOf({ type, body }: Block): number {
+  if (type === BLOCK.columns) return body.readDoubleLE(8) + 1
+  return type === BLOCK.whole ? body.readUIntLE(8, 6) : Number.POSITIVE_INFINITY
 }

@@ -49,6 +49,7 @@ export async function readSummary(blocks: BlockReader): Promise<Summary | undefi
   const trailer = await blocks.read(Math.max(0, size - TRAILER_BYTES), TRAILER_BYTES)
   if (trailer.length < TRAILER_BYTES || trailer.readUInt32LE(4) !== TRAILER) return undefined
   const length = trailer.readUInt32LE(0)
+  if (length > size) return undefined
   const bytes = await blocks.read(Math.max(0, size - TRAILER_BYTES - length), length)
   const frame = readFrame(bytes, 0, bytes.length)
   if (typeof frame !== 'object' || frame.type !== BLOCK.index) return undefined
@@ -87,7 +88,7 @@ export class Checkpoints {
   readonly #seen = new Map<string, Map<string, Checkpoint>>()
 
   constructor(known: readonly Checkpoint[] = []) {
-    for (const checkpoint of known) this.#put(checkpoint)
+    for (const checkpoint of known) this.put(checkpoint)
   }
 
   get list(): Checkpoint[] {
@@ -99,16 +100,13 @@ export class Checkpoints {
     if (type === 'notice' || symbol === undefined) return
     const channel = type === 'bar' ? `${source}:${type}@${event.interval}` : `${source}:${type}`
     const held = this.#seen.get(channel)?.get(symbol)
-    if (
-      held &&
-      (held.timestamp > timestamp || (held.timestamp === timestamp && held.nanos >= nanos))
-    )
-      return
+    if (held && !isLater(event, held)) return
     const interval = type === 'bar' ? event.interval : undefined
-    this.#put({ topic: { source, kind: type, symbol, interval }, timestamp, nanos })
+    this.put({ topic: { source, kind: type, symbol, interval }, timestamp, nanos })
   }
 
-  #put(checkpoint: Checkpoint): void {
+  /** Takes a checkpoint, unless one is known that is further on. */
+  put(checkpoint: Checkpoint): void {
     const { source, kind, symbol, interval } = checkpoint.topic
     const channel = interval ? `${source}:${kind}@${interval}` : `${source}:${kind}`
     let topics = this.#seen.get(channel)
@@ -116,6 +114,13 @@ export class Checkpoints {
       topics = new Map()
       this.#seen.set(channel, topics)
     }
+    const held = topics.get(symbol)
+    if (held && !isLater(checkpoint, held)) return
     topics.set(symbol, checkpoint)
   }
 }
+
+type Moment = Pick<Checkpoint, 'timestamp' | 'nanos'>
+
+const isLater = (one: Moment, other: Moment) =>
+  one.timestamp > other.timestamp || (one.timestamp === other.timestamp && one.nanos > other.nanos)

@@ -81,6 +81,16 @@ export class Writer {
   #scheduled = false
   #reserving = false
   #syncing: Promise<void> | undefined
+  /** A write under way, and what waits for one to end whose file has been given up. */
+  #writing = false
+  readonly #landed = new Map<DiskFile, () => void>()
+  /** Files given up that are not closed yet, and a look at a disk that has failed. */
+  #leaving: Promise<unknown> = Promise.resolve()
+  #retrying: Promise<void> | undefined
+  /** Failures so far: what was begun before one must not go on behind it. */
+  #failures = 0
+  /** Why no more can be written. */
+  #refused: Error | undefined
   #closed = false
   /** Number of the first event that is not on the disk, since the disk failed or fell behind. */
   #lostFrom: number | undefined
@@ -127,12 +137,18 @@ export class Writer {
   /** Resolves when everything is on the disk, or cannot be: then `isRecording` is false. */
   async close(): Promise<void> {
     await new Promise<void>(resolve => {
-      this.#closing = resolve
+      this.#closing = () => {
+        this.#closed = true
+        resolve()
+      }
       this.#pump()
     })
-    this.#closed = true
     this.#timer?.cancel()
     this.#syncTimer?.cancel()
+    await this.#retrying
+    await this.#leaving
+    // One under way may not bring the last blocks to safety.
+    await this.#syncing
     await this.#sync()
     this.#file?.close()
     this.#at.catalog.end()
@@ -143,6 +159,11 @@ export class Writer {
     const { ring, numbers } = this.#at
     if (this.#lostFrom !== undefined) {
       this.#closing?.()
+      return
+    }
+    if (this.#refused) {
+      this.#busy = true
+      void this.#surrender(this.#refused)
       return
     }
     this.#reserve()
@@ -157,7 +178,7 @@ export class Writer {
     }
     if (!this.#file || this.#isFull()) {
       this.#busy = true
-      this.#begin().catch(error => this.#fail(asError(error)))
+      void this.#begin(this.#failures)
       return
     }
     const from = (this.#taken + 1) & ring.mask
@@ -176,7 +197,10 @@ export class Writer {
       })
       .then(
         () => this.schedule(),
-        error => this.#fail(asError(error)),
+        error => {
+          this.#refused = asError(error)
+          this.schedule()
+        },
       )
   }
 
@@ -212,12 +236,17 @@ export class Writer {
       if (receivedAt > this.#highest) this.#highest = receivedAt
     }
     this.#taken += count
-    this.#busy = true
+    this.#busy = this.#writing = true
     file.write(bytes, length, this.#size, error => {
-      this.#busy = false
       // A failed sync may have taken the file away meanwhile.
-      if (error || this.#file !== file) {
-        if (error) this.#fail(error)
+      if (this.#file !== file) {
+        this.#landed.get(file)?.()
+        return
+      }
+      this.#busy = this.#writing = false
+      if (error) {
+        this.#refused = error
+        this.#pump()
         return
       }
       if (entry) {
@@ -258,30 +287,40 @@ export class Writer {
   }
 
   /** Begins the next file, once the one before is safe. */
-  async #begin(): Promise<void> {
-    const { disk, folder, catalog, clock } = this.#at
-    if (this.#file) await this.#complete(this.#file)
-    if (this.#lostFrom !== undefined) return
-    const first = this.#taken + 1
-    const segment = { path: segmentPath(folder, first), first }
-    this.#openedAt = clock.now()
-    const file = await disk.create(segment.path)
-    if (this.#lostFrom !== undefined) {
-      // It has failed meanwhile, and begins elsewhere.
-      file.close()
-      await disk.remove(segment.path)
-      return
+  async #begin(failures: number): Promise<void> {
+    try {
+      if (this.#file) await this.#complete(this.#file)
+      if (failures !== this.#failures) return
+      // The ring may have moved on meanwhile, before the file is there or while it is made.
+      if (this.#lostFrom !== undefined) this.#resume()
+      const first = this.#taken + 1
+      const segment = { path: segmentPath(this.#at.folder, first), first }
+      this.#openedAt = this.#at.clock.now()
+      const file = await this.#at.disk.create(segment.path)
+      if (failures === this.#failures && this.#lostFrom === undefined) this.#opened(file, segment)
+      else {
+        file.close()
+        await this.#at.disk.remove(segment.path)
+        if (failures !== this.#failures) return
+        this.#resume()
+      }
+      this.#busy = false
+      this.#pump()
+    } catch (error) {
+      // One that has failed before is over, whatever it ends with.
+      if (failures === this.#failures) this.#fail(asError(error))
     }
+  }
+
+  #opened(file: DiskFile, segment: Segment): void {
     this.#file = file
     this.#segment = segment
     this.#encoder = new RowEncoder()
     this.#index = []
     this.#size = this.#wholeAt = 0
     this.#safe = { size: 0, seq: this.#previous }
-    catalog.begin(segment, this.#header(first), this.#index)
+    this.#at.catalog.begin(segment, this.#header(segment.first), this.#index)
     this.#watch()
-    this.#busy = false
-    this.#pump()
   }
 
   #isFull(): boolean {
@@ -310,7 +349,9 @@ export class Writer {
         () => {
           if (this.#file === file) this.#safe = reached
         },
-        error => this.#fail(asError(error)),
+        error => {
+          if (this.#file === file) this.#fail(asError(error))
+        },
       )
       .finally(() => {
         this.#syncing = undefined
@@ -338,13 +379,25 @@ export class Writer {
     this.#pump()
   }
 
+  /** The disk takes no more. What it has taken others may have seen: that is brought to safety before, if it can be. */
+  async #surrender(error: Error): Promise<void> {
+    const failures = this.#failures
+    await this.#syncing
+    if (failures === this.#failures) await this.#sync()
+    if (failures === this.#failures) this.#fail(error)
+  }
+
   /**
    * The disk refuses. What it has not brought to safety may be gone too, so the file is cut there, and nothing is
    * recorded until the disk takes something again.
    */
   #fail(error: Error): void {
-    if (this.#closed) return
-    this.#busy = false
+    if (this.#closed) {
+      this.#lostFrom ??= this.#safe.seq + 1
+      return
+    }
+    this.#failures++
+    this.#refused = undefined
     const [file, segment] = [this.#file, this.#segment]
     this.#file = undefined
     if (file && segment) {
@@ -352,24 +405,52 @@ export class Writer {
       this.#index.splice(0, this.#index.length, ...this.#index.filter(e => e.offset < size))
       this.#previous = seq
       this.#at.catalog.end()
-      void this.#abandon(file, segment, size)
+      const landed = this.#writing ? this.#landing(file) : Promise.resolve()
+      const left = landed.then(() => this.#abandon(file, segment, size))
+      this.#leaving = Promise.all([this.#leaving, left])
     }
+    this.#busy = this.#writing = false
     this.#taken = this.#written
-    if (this.#lostFrom === undefined) this.#lose(error, this.#previous + 1)
+    const from = this.#previous + 1
+    if (this.#lostFrom === undefined) this.#lose(error, from)
+    // What was cut off is lost as well.
+    else this.#lostFrom = Math.min(this.#lostFrom, from)
     this.#closing?.()
+    if (this.#closed) return
     this.#timer?.cancel()
-    this.#timer = this.#at.clock.setTimeout(() => void this.#retry(), RETRY_MS, 'idle')
+    this.#timer = this.#at.clock.setTimeout(
+      () => {
+        this.#retrying = this.#retry()
+      },
+      RETRY_MS,
+      'idle',
+    )
+  }
+
+  /** Resolves when the write under way has ended: it has the bytes and the file until then. */
+  #landing(file: DiskFile): Promise<void> {
+    this.#bytes = Buffer.allocUnsafe(65_536)
+    return new Promise(resolve => {
+      this.#landed.set(file, () => {
+        this.#landed.delete(file)
+        resolve()
+      })
+    })
   }
 
   async #abandon(file: DiskFile, segment: Segment, size: number): Promise<void> {
+    if (size === 0) this.#at.catalog.remove(segment)
     try {
-      if (size > 0) await file.truncate(size)
-      else await this.#at.disk.remove(segment.path)
+      try {
+        if (size > 0) await file.truncate(size)
+        else await this.#at.disk.remove(segment.path)
+      } finally {
+        file.close()
+      }
     } catch {
       // The disk refuses this too. What stands behind the safe part is whole blocks or none, and a reader copes.
     }
-    if (size === 0) this.#at.catalog.remove(segment)
-    file.close()
+    if (size > 0) this.#hooks.completed(segment)
   }
 
   async #retry(): Promise<void> {
@@ -407,7 +488,9 @@ export class Writer {
     const from = this.#lostFrom!
     this.#lostFrom = undefined
     const to = this.#at.ring.last
-    this.#taken = this.#written = to
+    this.#taken = to
+    // A number that is not promised may be given out again after an unclean end.
+    this.#written = Math.max(this.#written, Math.min(to, this.#at.numbers.reserved))
     // Numbers do not go on in this file, so another one has to begin.
     this.#openedAt = Number.NEGATIVE_INFINITY
     this.#hooks.resumed(from, to)
