@@ -133,7 +133,7 @@ export function variableOf(path: readonly PropertyKey[]): string {
 export function asNumber(text: string): number | string {
   const trimmed = text.trim()
   if (/^(inf(inity)?|max)$/i.test(trimmed)) return 'max'
-  return trimmed !== '' && Number.isFinite(Number(trimmed)) ? Number(trimmed) : text
+  return /^-?\d+(\.\d+)?(e\d+)?$/i.test(trimmed) ? Number(trimmed) : text
 }
 
 export const asList = (text: string): string[] => text.split(/[\s,]+/).filter(part => part !== '')

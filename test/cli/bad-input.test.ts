@@ -139,7 +139,7 @@ const CASES: readonly Case[] = [
     hints: /example\.yaml/,
   },
   {
-    args: 'stream SPY --duration 300ms',
+    args: 'stream SPY --duration 2s',
     env: { ...KEYS, TICKWIRE_ALPACA_URL: 'ws://127.0.0.1:1/v2/iex' },
     exit: 5,
     says: /^tickwire: .*connection refused$/m,

@@ -103,6 +103,16 @@ describe('the examples', { concurrency: 2 }, () => {
     assert.match(stdout, /(SPY|AAPL) {2}bid [\d.]+ × \d+ {3}ask [\d.]+ × \d+/)
   })
 
+  test('06 records, steps and replays, and ends by itself', async () => {
+    const { code, stdout, stderr } = await example('06-replay.mjs')
+    assert.deepEqual([code, stderr], [0, ''])
+    const [, , ...rest] = stdout.trimEnd().split('\n')
+    assert.equal(rest.length, 6)
+    for (const line of rest.slice(0, 5)) assert.match(line, /Z {2}(SPY|TSLA) {2}[\d.]+$/)
+    const [, count] = /^REPLAY: (\d+) trades/.exec(rest[5]!) ?? []
+    assert.ok(Number(count) > 5, rest[5])
+  })
+
   for (const name of [
     '01-subscribe-message',
     '03-raw-messages',
@@ -138,7 +148,7 @@ describe('the examples', { concurrency: 2 }, () => {
   test('each is listed in the README of its folder, and says how to run it', () => {
     const readme = readFileSync(new URL('README.md', folder), 'utf8')
     const files = readdirSync(folder).filter(name => name.endsWith('.mjs'))
-    assert.equal(files.length, 5)
+    assert.equal(files.length, 6)
     for (const name of files) {
       assert.ok(readme.includes(`node examples/${name}`), name)
       assert.ok(readFileSync(new URL(name, folder), 'utf8').includes(`node examples/${name}`), name)
