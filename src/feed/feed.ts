@@ -3,13 +3,14 @@ import type { Clock } from '../base/clock.ts'
 import type { TickwireError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { Sink } from '../flow/contracts.ts'
+import type { Checkpoint, Sink } from '../flow/contracts.ts'
 import type { DeliveryCounters, DeliveryOptions } from '../flow/queue.ts'
 import type { EventStream } from '../flow/stream.ts'
 import type { EventOf, EventType, Interval, MarketEvent } from '../market/events.ts'
 import type { CHANNELS, Channel } from './channels.ts'
 import { OpenFeed } from './open-feed.ts'
 import type { Capabilities, Provider, RawFrame } from './provider.ts'
+import type { RepairOptions } from './repair.ts'
 import type { FeedState } from './session.ts'
 import type { SubscribeOutcome, TopicState } from './subscriptions.ts'
 
@@ -29,11 +30,22 @@ export interface FeedOptions {
    * each other off; `false` for none. @default a folder of this user in the system's temporary folder
    */
   readonly leases?: string | false
+  /** Whether and how holes are filled in from the provider's history. @default REPAIR_DEFAULTS */
+  readonly repair?: RepairOptions
+  /** What an earlier process had of this source: what came since is filled in, as after a lost connection. */
+  readonly resume?: Resume
   readonly clock?: Clock
   /** @default warnings and errors to stderr */
   readonly log?: Log
   /** Chance for jitter. @default Math.random */
   readonly random?: Random
+}
+
+/** Where an earlier process stopped. */
+export interface Resume {
+  readonly checkpoints: readonly Checkpoint[]
+  /** Its last events, so that none of them comes twice. */
+  readonly recent: readonly MarketEvent[]
 }
 
 /** Symbols by channel: `{ trades: ['SPY'], quotes: 'AAPL' }`. `'*'` is every symbol. */

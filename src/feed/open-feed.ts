@@ -34,6 +34,8 @@ import type {
   Symbols,
 } from './feed.ts'
 import type { Capabilities, Provider, RawFrame } from './provider.ts'
+import { Recent } from './recent.ts'
+import { REPAIR_DEFAULTS, Repairer, type RepairOptions } from './repair.ts'
 import type { FeedState } from './session.ts'
 import { Shards } from './shards.ts'
 import { type SubscribeOutcome, Subscriptions } from './subscriptions.ts'
@@ -98,6 +100,8 @@ export class OpenFeed implements Feed {
   /** Set when the end, or the wish for it, has come. */
   #ending: Promise<void> | undefined
   #fatal: TickwireError | undefined
+  readonly #recent: Recent | undefined
+  readonly #repairer: Repairer | undefined
   #finish!: { resolve(): void; reject(error: TickwireError): void }
   #events = 0
   #malformed = 0
@@ -116,6 +120,11 @@ export class OpenFeed implements Feed {
     this.done = new Promise((resolve, reject) => {
       this.#finish = { resolve, reject }
     })
+    const repair = { ...REPAIR_DEFAULTS, ...options.repair }
+    if (repair.policy !== 'off') {
+      this.#recent = new Recent()
+      this.#repairer = this.#makeRepairer(repair, this.#recent, options.resume)
+    }
     this.#shards = new Shards(provider, {
       source: this.source,
       interest: this.#subscriptions,
@@ -129,6 +138,8 @@ export class OpenFeed implements Feed {
       raw: () => (this.#rawHandlers.length > 0 ? frame => this.#tap(frame) : undefined),
       emit: (batch, receivedAt) => this.#emit(batch, receivedAt),
       room: () => this.#room(),
+      interrupted: topics => this.#repairer?.interrupted(topics),
+      resumed: topics => this.#repairer?.resumed(topics),
       notice: (notice, message, details) => {
         const now = this.#clock.now()
         const timestamp = Math.floor(now)
@@ -144,6 +155,32 @@ export class OpenFeed implements Feed {
       },
       over: reason => this.#over(reason),
     })
+  }
+
+  #makeRepairer(
+    repair: Required<RepairOptions>,
+    recent: Recent,
+    resume: FeedOptions['resume'],
+  ): Repairer {
+    const { kinds } = this.#provider.capabilities
+    const history = this.#provider.history?.bind(this.#provider)
+    const known = history ? REPAIRABLE.filter(kind => kinds.includes(kind)) : []
+    const repairer = new Repairer(history ?? noHistory, known, recent, repair, {
+      clock: this.#clock,
+      emit: batch => this.#deliver(batch, this.#clock.now()),
+      notice: (notice, message, details) => {
+        const now = this.#clock.now()
+        const time = { source: this.source, timestamp: Math.floor(now), receivedAt: now }
+        const event = createEvent({ type: 'notice', ...time, notice, message, ...details })
+        this.#deliver([event], now)
+      },
+    })
+    recent.add(resume?.recent ?? [])
+    for (const { topic, timestamp, nanos } of resume?.checkpoints ?? []) {
+      const { kind, symbol, interval, source } = topic
+      if (source === this.source) repairer.restore({ kind, symbol, interval, timestamp, nanos })
+    }
+    return repairer
   }
 
   get state(): FeedState {
@@ -229,6 +266,7 @@ export class OpenFeed implements Feed {
     this.#stalls?.cancel()
     // Handlers and loops end at once, also those that a feed which ended by itself still waits for.
     for (const reader of [...this.#readers, ...this.#draining]) reader.close()
+    this.#repairer?.close()
     this.#ending ??= this.#shards.close().then(() => {
       this.#subscriptions.finish()
       this.#finish.resolve()
@@ -241,7 +279,13 @@ export class OpenFeed implements Feed {
   }
 
   #emit(batch: readonly MarketEvent[], receivedAt: number): void {
+    const free = this.#repairer ? this.#repairer.pass(batch) : batch
+    if (free.length > 0) this.#deliver(free, receivedAt)
+  }
+
+  #deliver(batch: readonly MarketEvent[], receivedAt: number): void {
     this.#events += batch.length
+    this.#recent?.add(batch)
     for (const { sink } of this.#sinks) this.#guard('a sink', () => sink.append(batch), batch[0])
     this.#dispatcher.dispatch(batch, receivedAt)
   }
@@ -403,13 +447,16 @@ export class OpenFeed implements Feed {
 
   #add(topics: readonly Topic[]): void {
     this.#assertOpen()
+    this.#repairer?.wanted(topics)
     this.#subscriptions.add(topics)
     this.#shards.add(topics)
   }
 
   #release(topics: readonly Topic[]): void {
     const gone = this.#subscriptions.release(topics)
-    if (gone.length > 0) this.#shards.remove(gone)
+    if (gone.length === 0) return
+    this.#repairer?.forget(gone)
+    this.#shards.remove(gone)
   }
 
   async #outcome(topics: readonly Topic[]): Promise<SubscribeOutcome> {
@@ -522,6 +569,7 @@ export class OpenFeed implements Feed {
   async #over(reason: TickwireError | undefined): Promise<void> {
     this.#fatal = reason
     this.#stalls?.cancel()
+    this.#repairer?.close()
     this.#draining = [...this.#readers]
     const ends = this.#draining.map(reader => reader.end(reason))
     // A fatal reason is told at once; an ordinary end when everything that came has been handled.
@@ -565,6 +613,12 @@ export class OpenFeed implements Feed {
     if (this.#fatal) throw this.#fatal
     if (this.#ending) throw new TickwireError('CLOSED', 'the feed is closed')
   }
+}
+
+/** Kinds a venue's history can hold. */
+const REPAIRABLE: readonly EventType[] = ['trade', 'quote', 'bar']
+const noHistory = () => {
+  throw new TickwireError('UNSUPPORTED', 'the provider has no history')
 }
 
 function channelsOf(kinds: readonly EventType[]): string[] {

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { TickwireError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import type { HistorySource } from '../flow/contracts.ts'
+import type { HistorySource, LatestSource } from '../flow/contracts.ts'
 import { EVENT_TYPES, type EventType, type Interval, type MarketEvent } from '../market/events.ts'
 import type { Topic } from '../market/topics.ts'
 
@@ -29,6 +29,7 @@ export interface Capabilities {
     /** Symbols one connection should carry at most; more are spread over several, as far as there are. */
     readonly symbolsPerConnection?: number
   }
+  /** Whether it answers questions about the past, so that gaps can be repaired. */
   readonly history: boolean
   /** Why nothing may arrive although all is well, and what to try; shown after some silence. */
   readonly silenceHint: string
@@ -99,7 +100,7 @@ export interface Connection {
 }
 
 /** A source of market data: speaks one venue's language. */
-export interface Provider extends Partial<HistorySource> {
+export interface Provider extends Partial<HistorySource>, Partial<LatestSource> {
   /** Default name of the source: `alpaca`. */
   readonly id: string
   readonly capabilities: Capabilities

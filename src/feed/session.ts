@@ -38,6 +38,10 @@ export interface SessionHooks {
   emit(batch: readonly MarketEvent[], receivedAt: number): void
   room(): Promise<void> | undefined
   notice(name: NoticeName, message: string, details?: NoticeDetails): void
+  /** The connection that had these confirmed is gone. */
+  interrupted(topics: readonly Topic[]): void
+  /** The venue has confirmed these, and sends them from now on. */
+  resumed(topics: readonly Topic[]): void
   malformed(frame: Uint8Array, reason: string): void
   unknown(kind: string): void
   /** No lease file can be written: the connection does without. */
@@ -167,6 +171,7 @@ export class Session {
       this.#connection = undefined
       this.#askAgain?.cancel()
       this.#askAgain = undefined
+      this.#hooks.interrupted(this.#portion.in('acknowledged'))
       this.#portion.reset()
       if (signal.aborted) break
       if (reason === undefined || reason.fatal) {
@@ -294,6 +299,7 @@ export class Session {
     const news = this.#portion.move(topics, 'acknowledged')
     for (const topic of news) this.#told.delete(formatTopic(topic))
     if (news.length === 0) return
+    this.#hooks.resumed(news)
     if (this.#portion.settled) this.#prove()
     this.#hooks.notice('subscribed', describeTopics(news), { count: news.length })
   }

@@ -517,6 +517,11 @@ export function stampSeq(event: MarketEvent, seq: number): void {
   ;(event as { seq: number }).seq = seq
 }
 
+/** Marks an event that nobody else has seen yet as filled in from history. */
+export function markRepaired(event: MarketEvent): void {
+  ;(event as { flags: number }).flags |= Flag.repaired
+}
+
 /** The words for the bits of `flags`, in the order of {@link Flag}. */
 export function flagNames(flags: number): FlagName[] {
   return (Object.keys(Flag) as FlagName[]).filter(name => (flags & Flag[name]) !== 0)

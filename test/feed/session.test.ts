@@ -25,7 +25,7 @@ test('a cut is told in order with the data, and everything desired is asked for 
   assert.equal(net.sockets.length, 2)
   trade(net.last, 'TSLA', 2)
   const cycle = ['connected', 'subscribed']
-  assert.deepEqual(seen, [...cycle, '1', 'disconnected', ...cycle, '2'])
+  assert.deepEqual(seen, [...cycle, '1', 'disconnected', ...cycle, 'unrepaired', '2'])
   assert.equal(String(net.last.sent[1]), '{"add":["trade/SPY","trade/TSLA"]}')
   await feed.close()
 })
@@ -78,6 +78,7 @@ test('a mute socket is found by its missing pong and replaced', async () => {
     'disconnected',
     'connected',
     'subscribed',
+    'unrepaired',
   ])
   assert.equal(notices[2]?.code, 'MUTE')
   await feed.close()

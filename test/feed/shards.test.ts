@@ -485,6 +485,7 @@ function unconnected(limits: { connections: number; symbolsPerConnection: number
     ...{ backoff: {}, lingerMs: 1_000, leases: undefined, raw: () => undefined },
     ...{ emit: () => {}, notice: () => {}, malformed: () => {}, unknown: () => {} },
     room: () => undefined,
+    ...{ interrupted: () => {}, resumed: () => {} },
     answered: () => subscriptions.settle(),
     over: () => {},
   })

@@ -1,0 +1,44 @@
+import type { MarketEvent } from '../market/events.ts'
+
+const DAY_MS = 86_400_000
+
+/**
+ * What makes two receipts of an event the same, whichever way they came: a trade's id and exchange on its day, where it
+ * has them; a bar's place; everything the venue says otherwise. Never what we add.
+ */
+export function identityOf(event: MarketEvent): string {
+  const { type, timestamp, nanos } = event
+  if (type === 'trade' && event.id !== undefined) {
+    return `t${event.exchange ?? ''}:${event.id}:${Math.floor(timestamp / DAY_MS)}`
+  }
+  if (type === 'quote') {
+    const { bid, bidSize, ask, askSize, bidExchange, askExchange, conditions, tape } = event
+    return `q${timestamp}.${nanos}:${bid}:${bidSize}:${ask}:${askSize}:${bidExchange}:${askExchange}:${conditions}:${tape}`
+  }
+  if (type === 'bar') return `b${event.interval}:${timestamp}`
+  const { receivedAt: _receivedAt, seq: _seq, flags: _flags, source: _source, ...said } = event
+  return JSON.stringify(said)
+}
+
+/** Venue time decides; the order is kept where it is the same. */
+export function venueOrder(a: MarketEvent, b: MarketEvent): number {
+  return a.timestamp - b.timestamp || a.nanos - b.nanos
+}
+
+/** How often each text is in it. */
+export class Multiset {
+  readonly #counts = new Map<string, number>()
+
+  add(text: string): void {
+    this.#counts.set(text, (this.#counts.get(text) ?? 0) + 1)
+  }
+
+  /** Takes it out once; false when it is not in it. */
+  take(text: string): boolean {
+    const count = this.#counts.get(text)
+    if (count === undefined) return false
+    if (count === 1) this.#counts.delete(text)
+    else this.#counts.set(text, count - 1)
+    return true
+  }
+}

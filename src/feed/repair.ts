@@ -1,0 +1,472 @@
+import { type Clock, sleep, type Timer } from '../base/clock.ts'
+import { asError, TickwireError } from '../base/errors.ts'
+import type { HistorySource } from '../flow/contracts.ts'
+import {
+  type EventType,
+  type Interval,
+  type MarketEvent,
+  markRepaired,
+  type NoticeName,
+} from '../market/events.ts'
+import { ANY, type Topic } from '../market/topics.ts'
+import { identityOf, Multiset, venueOrder } from './identity.ts'
+import type { Recent, Seen } from './recent.ts'
+
+export interface RepairOptions {
+  /**
+   * What happens to live events while a hole before them is open: `hold` keeps them back until it is closed, at most
+   * `maxHoldMs`, so that everything comes in order; `live-first` lets them pass and delivers what was missed behind
+   * them; `off` leaves holes open.
+   * @default 'hold'
+   */
+  readonly policy?: 'hold' | 'live-first' | 'off'
+  /** @default 3000 */
+  readonly maxHoldMs?: number
+  /** History lags behind the stream: how long until it is asked again, ms. @default 1500 */
+  readonly settleMs?: number
+  /** How far before the hole it is looked for events that were delayed into it, ms of venue time. @default 30000 */
+  readonly overlapMs?: number
+  /** A longer hole is not filled in: that is for a backfill, ms. @default 3600000 */
+  readonly maxSpanMs?: number
+  /** How long it is tried, ms. @default 120000 */
+  readonly giveUpMs?: number
+}
+
+export const REPAIR_DEFAULTS: Required<RepairOptions> = {
+  policy: 'hold',
+  maxHoldMs: 3_000,
+  settleMs: 1_500,
+  overlapMs: 30_000,
+  maxSpanMs: 3_600_000,
+  giveUpMs: 120_000,
+}
+
+/** Most live events held back, over all holes; more lets them all pass. */
+const MOST_HELD = 100_000
+/** Most records fetched for the holes of one request. */
+const MOST_RECORDS = 1_000_000
+/** Holes that begin within this of each other are asked for together, ms. */
+const TOGETHER_MS = 60_000
+/** First and longest wait after a failed request, ms. */
+const RETRY_MS = { first: 500, most: 15_000 } as const
+
+export interface RepairHooks {
+  readonly clock: Clock
+  /** Delivers events, in order, as if they had just come. */
+  emit(batch: readonly MarketEvent[]): void
+  notice(name: NoticeName, message: string, details: Details): void
+}
+
+type Details = {
+  readonly symbol?: string
+  readonly kind?: EventType
+  readonly from?: number
+  readonly to?: number
+  readonly count?: number
+  readonly code?: string
+}
+
+interface Hole {
+  readonly kind: EventType
+  readonly interval: Interval | undefined
+  readonly symbol: string
+  /** Venue time up to which everything had come. */
+  readonly from: number
+  /** When the venue began to send again, by our clock; `undefined` while it does not. */
+  resumedAt: number | undefined
+  /** Identity of the first live event since then: history that shows it is complete. */
+  first: string | undefined
+  /** Latest venue time of a live event since then: the venue's clock may be ahead of ours. */
+  reach: number
+  /** Live events kept back. */
+  held: MarketEvent[]
+  holding: boolean
+  /** What history answered the last time. */
+  answer: string | undefined
+  /** How often it was broken: work begun before the last time is for nothing. */
+  breaks: number
+  filling: boolean
+}
+
+/**
+ * Fills the holes of a stream from the provider's history: after a lost connection, and after a restart from what an
+ * earlier process had recorded. A hole is closed when history shows the first live event behind it, or, where there is
+ * none, gives the same answer twice; until then its live events are held back.
+ */
+export class Repairer {
+  readonly #history: HistorySource['history']
+  readonly #kinds: readonly EventType[]
+  readonly #recent: Recent
+  readonly #options: Required<RepairOptions>
+  readonly #hooks: RepairHooks
+  readonly #holes = new Map<string, Hole>()
+  /** Since when a topic that has shown nothing yet has been subscribed. */
+  readonly #begun = new Map<string, number>()
+  /** Topics an earlier process had, and nobody has asked for in this one. */
+  readonly #earlier = new Set<string>()
+  /** Kinds without history whose connection was lost. */
+  readonly #lost = new Set<EventType>()
+  readonly #abort = new AbortController()
+  #held = 0
+  #timers = new Set<Timer>()
+  #scheduled = false
+
+  constructor(
+    history: HistorySource['history'],
+    kinds: readonly EventType[],
+    recent: Recent,
+    options: Required<RepairOptions>,
+    hooks: RepairHooks,
+  ) {
+    this.#history = history
+    this.#kinds = kinds
+    this.#recent = recent
+    this.#options = options
+    this.#hooks = hooks
+  }
+
+  /** Holes that are not closed. */
+  get open(): number {
+    return this.#holes.size
+  }
+
+  /** Takes what came; returns what may be delivered now. */
+  pass(batch: readonly MarketEvent[]): readonly MarketEvent[] {
+    if (this.#holes.size === 0) return batch
+    const free: MarketEvent[] = []
+    for (const event of batch) {
+      const hole = this.#holeOf(event)
+      if (!hole) {
+        free.push(event)
+        continue
+      }
+      if (hole.kind === event.type) {
+        hole.first ??= identityOf(event)
+        hole.reach = Math.max(hole.reach, event.timestamp)
+      }
+      if (!hole.holding) free.push(event)
+      else {
+        hole.held.push(event)
+        if (++this.#held > MOST_HELD) this.#release([...this.#holes.values()])
+      }
+    }
+    return free
+  }
+
+  /** How far an earlier process had come: what came since is missing, once somebody asks for it. */
+  restore(seen: Seen): void {
+    this.#recent.restore(seen)
+    this.#earlier.add(keyOf(seen.kind, seen.interval, seen.symbol))
+  }
+
+  /** These are asked for. */
+  wanted(topics: readonly Topic[]): void {
+    if (this.#earlier.size === 0) return
+    for (const topic of topics) {
+      for (const seen of this.#seenOf(topic)) {
+        if (this.#earlier.delete(keyOf(seen.kind, seen.interval, seen.symbol))) this.#break(seen)
+      }
+    }
+  }
+
+  /** The connection that carried these is gone. */
+  interrupted(topics: readonly Topic[]): void {
+    for (const topic of topics) {
+      if (!this.#kinds.includes(topic.kind)) {
+        this.#lost.add(topic.kind)
+        continue
+      }
+      const seen = this.#seenOf(topic)
+      for (const one of seen) this.#break(one)
+      const begun = this.#begun.get(keyOf(topic.kind, topic.interval, topic.symbol))
+      if (seen.length === 0 && begun !== undefined && topic.symbol !== ANY) {
+        const { kind, interval, symbol } = topic
+        this.#break({ kind, interval, symbol, timestamp: begun, nanos: 0 })
+      }
+    }
+  }
+
+  /** The venue sends these again, or for the first time. */
+  resumed(topics: readonly Topic[]): void {
+    const now = this.#hooks.clock.now()
+    for (const topic of topics) {
+      const key = keyOf(topic.kind, topic.interval, topic.symbol)
+      if (!this.#begun.has(key)) this.#begun.set(key, now)
+      for (const hole of this.#holesOf(topic)) hole.resumedAt ??= now
+    }
+    if (this.#holes.size > 0 || this.#lost.size > 0) this.#schedule()
+  }
+
+  /** Nobody wants these any more: what is held back of them is delivered, and no more asked for. */
+  forget(topics: readonly Topic[]): void {
+    for (const topic of topics) {
+      this.#begun.delete(keyOf(topic.kind, topic.interval, topic.symbol))
+      for (const hole of this.#holesOf(topic)) {
+        this.#release([hole])
+        this.#holes.delete(keyOf(hole.kind, hole.interval, hole.symbol))
+      }
+    }
+  }
+
+  /** Delivers what is held back, and says of every open hole that it stays. */
+  close(): void {
+    this.#abort.abort()
+    for (const timer of this.#timers) timer.cancel()
+    this.#giveUp([...this.#holes.values()], 'the feed has ended', 'CLOSED')
+  }
+
+  #seenOf({ kind, interval, symbol }: Topic): readonly Readonly<Seen>[] {
+    if (!this.#kinds.includes(kind)) return []
+    if (symbol === ANY) return this.#recent.symbols(kind, interval)
+    const seen = this.#recent.of({ kind, interval, symbol })
+    return seen ? [seen] : []
+  }
+
+  #break({ kind, interval, symbol, timestamp }: Readonly<Seen>): void {
+    const key = keyOf(kind, interval, symbol)
+    const open = this.#holes.get(key)
+    if (open) {
+      // Broken once more before it was closed: only what comes after this break shows that history is complete.
+      open.resumedAt = undefined
+      open.first = undefined
+      open.answer = undefined
+      open.filling = false
+      open.breaks++
+      return
+    }
+    this.#holes.set(key, {
+      ...{ kind, interval, symbol, from: timestamp, breaks: 0, filling: false, held: [], reach: 0 },
+      ...{ resumedAt: undefined, first: undefined, answer: undefined },
+      holding: this.#options.policy === 'hold',
+    })
+  }
+
+  #holesOf({ kind, interval, symbol }: Topic): readonly Hole[] {
+    if (symbol !== ANY) {
+      const hole = this.#holes.get(keyOf(kind, interval, symbol))
+      return hole ? [hole] : []
+    }
+    return [...this.#holes.values()].filter(one => one.kind === kind && one.interval === interval)
+  }
+
+  /** The hole an event stands behind; what changes a trade stands behind the hole of the trades. */
+  #holeOf(event: MarketEvent): Hole | undefined {
+    const { type, symbol } = event
+    if (type === 'notice' || symbol === undefined) return undefined
+    const kind = type === 'correction' || type === 'cancel' ? 'trade' : type
+    return this.#holes.get(keyOf(kind, type === 'bar' ? event.interval : undefined, symbol))
+  }
+
+  /** Begins the work for all holes that were resumed in this turn. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      if (this.#abort.signal.aborted) return
+      this.#tellLost()
+      const groups = new Map<string, Hole[]>()
+      for (const hole of this.#holes.values()) {
+        if (hole.resumedAt === undefined || hole.filling) continue
+        hole.filling = true
+        const near = Math.floor(hole.from / TOGETHER_MS)
+        const key = `${hole.kind}@${hole.interval}@${near}`
+        groups.set(key, [...(groups.get(key) ?? []), hole])
+      }
+      for (const group of groups.values()) void this.#fill(group)
+    })
+  }
+
+  /** Of some kinds there is no history: their hole stays. */
+  #tellLost(): void {
+    for (const kind of this.#lost) {
+      const message = `what was missed in kind ${kind} stays missing: there is no history of it`
+      this.#hooks.notice('unrepaired', message, { kind, code: 'UNSUPPORTED' })
+    }
+    this.#lost.clear()
+  }
+
+  async #fill(group: readonly Hole[]): Promise<void> {
+    const { clock } = this.#hooks
+    const { maxHoldMs, settleMs, maxSpanMs, giveUpMs } = this.#options
+    const begun = clock.now()
+    const breaks = group.map(hole => hole.breaks)
+    /** Those of the group that this run is still in charge of: a new break hands a hole to a new run. */
+    const left = () => group.filter((hole, i) => this.#isOpen(hole) && hole.breaks === breaks[i])
+    this.#say('gap', group, 'is being filled', {})
+    const tooLong = group.filter(({ from }) => begun - from > maxSpanMs)
+    if (tooLong.length > 0) {
+      const reason = `it is longer than ${Math.round(maxSpanMs / 60_000)} minutes; backfill it from history`
+      this.#giveUp(tooLong, reason, 'TOO_LONG')
+    }
+    this.#later(maxHoldMs, () => this.#release(left()))
+    for (let waitMs: number = RETRY_MS.first; left().length > 0 && !this.#abort.signal.aborted; ) {
+      try {
+        this.#close(left(), await this.#ask(left()))
+        if (left().length === 0) return
+        await sleep(clock, settleMs, this.#abort.signal)
+      } catch (thrown) {
+        if (this.#abort.signal.aborted) return
+        const error = asError(thrown)
+        const known = error instanceof TickwireError ? error : undefined
+        if (known?.fatal) return this.#giveUp(left(), error.message, known.code)
+        await sleep(clock, known?.retryAfterMs ?? waitMs, this.#abort.signal)
+        waitMs = Math.min(waitMs * 2, RETRY_MS.most)
+        if (clock.now() - begun > giveUpMs) {
+          return this.#giveUp(left(), error.message, known?.code ?? 'VENUE_ERROR')
+        }
+      }
+      if (clock.now() - begun > giveUpMs) {
+        return this.#giveUp(left(), 'history does not reach up to the stream', 'INCOMPLETE')
+      }
+    }
+  }
+
+  /** What history says of the holes, by symbol. */
+  async #ask(holes: readonly Hole[]): Promise<ReadonlyMap<string, readonly MarketEvent[]>> {
+    const [{ kind, interval }] = holes as [Hole]
+    const answers = new Map<string, MarketEvent[]>(holes.map(({ symbol }) => [symbol, []]))
+    const from = Math.min(...holes.map(hole => hole.from)) - this.#options.overlapMs
+    const to = Math.max(Math.ceil(this.#hooks.clock.now()), ...holes.map(hole => hole.reach))
+    const request = {
+      ...{ kind, symbols: [...answers.keys()], from, to },
+      ...(interval !== undefined && { interval }),
+      signal: this.#abort.signal,
+    }
+    let count = 0
+    for await (const batch of this.#history(request)) {
+      count += batch.length
+      if (count > MOST_RECORDS) {
+        throw new TickwireError('UNSUPPORTED', `more than ${MOST_RECORDS} events are missing`, {
+          hint: 'Backfill them from history.',
+        })
+      }
+      for (const event of batch) answers.get(event.symbol ?? '')?.push(event)
+    }
+    return answers
+  }
+
+  /** Closes those holes for which the answer is complete. */
+  #close(holes: readonly Hole[], answers: ReadonlyMap<string, readonly MarketEvent[]>): void {
+    const from = Math.min(...holes.map(hole => hole.from)) - this.#options.overlapMs
+    const delivered = this.#deliveredSince(from, holes)
+    const done: Hole[] = []
+    const batch: MarketEvent[] = []
+    let count = 0
+    for (const hole of holes) {
+      const answer = answers.get(hole.symbol) ?? []
+      if (!isComplete(hole, answer)) continue
+      // Late ones of before the hole may still be missing, and late ones of after it may be there.
+      const known = delivered.get(hole.symbol)!
+      for (const event of hole.held) known.add(identityOf(event))
+      const missed = answer.filter(event => !known.take(identityOf(event)))
+      for (const event of missed) markRepaired(event)
+      count += missed.length
+      batch.push(...merge(missed, hole.held))
+      this.#held -= hole.held.length
+      hole.held = []
+      this.#holes.delete(keyOf(hole.kind, hole.interval, hole.symbol))
+      done.push(hole)
+    }
+    if (done.length === 0) return
+    if (batch.length > 0) this.#hooks.emit(batch)
+    const took = this.#hooks.clock.now() - Math.min(...done.map(hole => hole.resumedAt!))
+    const events = count === 1 ? '1 event' : `${count} events`
+    this.#say('repaired', done, `is filled: ${events}, after ${(took / 1_000).toFixed(1)} s`, {
+      count,
+    })
+  }
+
+  /** How often each event of the holes' topics has been delivered since a venue time, by symbol. */
+  #deliveredSince(from: number, holes: readonly Hole[]): ReadonlyMap<string, Multiset> {
+    const delivered = new Map(holes.map(({ symbol }) => [symbol, new Multiset()]))
+    const [{ kind, interval }] = holes as [Hole]
+    for (const event of this.#recent.since(from)) {
+      if (event.symbol === undefined) continue
+      const type = event.type === 'correction' || event.type === 'cancel' ? 'trade' : event.type
+      if (type !== kind || (event.type === 'bar' && event.interval !== interval)) continue
+      delivered.get(event.symbol)?.add(identityOf(event))
+    }
+    return delivered
+  }
+
+  /** Lets live events pass although the hole before them is open. */
+  #release(holes: readonly Hole[]): void {
+    const batch: MarketEvent[] = []
+    for (const hole of holes) {
+      batch.push(...hole.held)
+      this.#held -= hole.held.length
+      hole.held = []
+      hole.holding = false
+    }
+    if (batch.length > 0) this.#hooks.emit(batch)
+  }
+
+  #giveUp(holes: readonly Hole[], reason: string, code: string): void {
+    if (holes.length === 0) return
+    this.#release(holes)
+    for (const { kind, interval, symbol } of holes)
+      this.#holes.delete(keyOf(kind, interval, symbol))
+    this.#say('unrepaired', holes, `stays: ${reason}`, { code })
+  }
+
+  #isOpen(hole: Hole): boolean {
+    return this.#holes.get(keyOf(hole.kind, hole.interval, hole.symbol)) === hole
+  }
+
+  #say(name: NoticeName, holes: readonly Hole[], what: string, details: Details): void {
+    const byKind = new Map<EventType, Hole[]>()
+    for (const hole of holes) byKind.set(hole.kind, [...(byKind.get(hole.kind) ?? []), hole])
+    for (const [kind, list] of byKind) {
+      const names = list.slice(0, 5).map(({ symbol }) => symbol)
+      if (list.length > names.length) names.push(`${list.length - names.length} more`)
+      const from = Math.min(...list.map(hole => hole.from))
+      const since = new Date(from).toISOString()
+      const message = `the hole in ${kind}s of ${names.join(', ')} since ${since} ${what}`
+      const [only] = list.length === 1 ? list : []
+      const to = this.#hooks.clock.now()
+      this.#hooks.notice(name, message, {
+        ...{ kind, from, to },
+        ...(only && { symbol: only.symbol }),
+        ...details,
+      })
+    }
+  }
+
+  #later(ms: number, fn: () => void): void {
+    const timer = this.#hooks.clock.setTimeout(
+      () => {
+        this.#timers.delete(timer)
+        fn()
+      },
+      ms,
+      'idle',
+    )
+    this.#timers.add(timer)
+  }
+}
+
+/** Whether an answer of history reaches up to the live stream. */
+function isComplete(hole: Hole, answer: readonly MarketEvent[]): boolean {
+  const identities = answer.map(identityOf)
+  if (hole.first !== undefined) return identities.includes(hole.first)
+  const said = `${identities.length} ${identities.at(-1) ?? ''}`
+  if (hole.answer === said) return true
+  hole.answer = said
+  return false
+}
+
+/** Both in venue time, ties with what was missed first; within each the order stays. */
+function merge(missed: readonly MarketEvent[], live: readonly MarketEvent[]): MarketEvent[] {
+  const merged: MarketEvent[] = []
+  let at = 0
+  for (const event of live) {
+    while (at < missed.length && venueOrder(missed[at]!, event) <= 0) merged.push(missed[at++]!)
+    merged.push(event)
+  }
+  for (; at < missed.length; at++) merged.push(missed[at]!)
+  return merged
+}
+
+const keyOf = (kind: EventType, interval: Interval | undefined, symbol: string) =>
+  `${kind}@${interval ?? ''}:${symbol}`
