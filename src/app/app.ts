@@ -3,8 +3,9 @@ import { TickwireError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { type Feed, type FeedOptions, openFeed } from '../feed/feed.ts'
 import type { Provider } from '../feed/provider.ts'
+import { REPAIR_DEFAULTS } from '../feed/repair.ts'
 import type { Checkpoint } from '../flow/contracts.ts'
-import { createEvent } from '../market/events.ts'
+import { createEvent, type MarketEvent } from '../market/events.ts'
 import { openFileTape } from '../tape/file/file.ts'
 import type { Retention } from '../tape/file/retention.ts'
 import { memoryTape } from '../tape/memory.ts'
@@ -50,11 +51,12 @@ export interface App extends AsyncDisposable {
  */
 export async function openApp(config: AppConfig): Promise<App> {
   const { provider, ackTimeoutMs, log } = config
+  const { tape, checkpoints = [], unrecorded } = await openTape(config)
   const options: FeedOptions = {
     ...(log && { log }),
     ...(ackTimeoutMs !== undefined && { ackTimeoutMs }),
+    resume: { checkpoints, recent: await lastEvents(tape, checkpoints) },
   }
-  const { tape, checkpoints = [], unrecorded } = await openTape(config)
   const feed = openFeed(provider, options)
   feed.pipe(tape)
   const close = async () => {
@@ -62,6 +64,18 @@ export async function openApp(config: AppConfig): Promise<App> {
     await tape.close()
   }
   return { feed, tape, checkpoints, unrecorded, close, [Symbol.asyncDispose]: close }
+}
+
+/** What was recorded last: a feed that goes on tells by it what it has had. */
+async function lastEvents(
+  tape: Tape,
+  checkpoints: readonly Checkpoint[],
+): Promise<readonly MarketEvent[]> {
+  const newest = checkpoints.reduce((most, one) => Math.max(most, one.timestamp), 0)
+  const events: MarketEvent[] = []
+  const from = { time: newest - REPAIR_DEFAULTS.overlapMs }
+  if (newest > 0) for await (const batch of tape.read({ from, live: false })) events.push(...batch)
+  return events
 }
 
 interface OpenTape {

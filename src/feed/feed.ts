@@ -96,6 +96,8 @@ export interface FeedStats {
   readonly malformed: number
   /** The latest of them, cut to 500 characters. */
   readonly samples: readonly { readonly reason: string; readonly frame: string }[]
+  /** Events that came a second time and were left out. */
+  readonly duplicates: number
   /** Messages of kinds the decoder does not know, by kind. */
   readonly unknown: Readonly<Record<string, number>>
   /** Calls of handlers that threw or rejected. */

@@ -20,6 +20,7 @@ import {
 import { ANY, formatTopic, type Topic } from '../market/topics.ts'
 import { CHANNELS, type Channel } from './channels.ts'
 import { Dispatcher } from './dispatch.ts'
+import { Duplicates } from './duplicates.ts'
 import type {
   ErrorHandler,
   Feed,
@@ -100,6 +101,8 @@ export class OpenFeed implements Feed {
   /** Set when the end, or the wish for it, has come. */
   #ending: Promise<void> | undefined
   #fatal: TickwireError | undefined
+  /** Of a market that comes over a wire: nothing else says anything twice. */
+  readonly #duplicates: Duplicates | undefined
   readonly #recent: Recent | undefined
   readonly #repairer: Repairer | undefined
   #finish!: { resolve(): void; reject(error: TickwireError): void }
@@ -120,6 +123,8 @@ export class OpenFeed implements Feed {
     this.done = new Promise((resolve, reject) => {
       this.#finish = { resolve, reject }
     })
+    const { nature, waits } = provider.capabilities
+    if (!waits && nature !== 'simulated') this.#duplicates = new Duplicates()
     const repair = { ...REPAIR_DEFAULTS, ...options.repair }
     if (repair.policy !== 'off') {
       this.#recent = new Recent()
@@ -255,6 +260,7 @@ export class OpenFeed implements Feed {
       events: this.#events,
       topics: this.#shards.counts(this.#subscriptions.topics),
       malformed: this.#malformed,
+      duplicates: this.#duplicates?.count ?? 0,
       samples: [...this.#samples],
       unknown: Object.fromEntries(this.#unknown),
       failures: this.#failures,
@@ -279,7 +285,8 @@ export class OpenFeed implements Feed {
   }
 
   #emit(batch: readonly MarketEvent[], receivedAt: number): void {
-    const free = this.#repairer ? this.#repairer.pass(batch) : batch
+    const fresh = this.#duplicates ? this.#duplicates.pass(batch) : batch
+    const free = this.#repairer ? this.#repairer.pass(fresh) : fresh
     if (free.length > 0) this.#deliver(free, receivedAt)
   }
 

@@ -41,6 +41,8 @@ const COURSES: Readonly<Record<FaultName, Course>> = {
   restart: {},
   'late-pong': {},
   'data-after-unsubscribe': {},
+  'rest-error': {},
+  'rest-spoiled': {},
 }
 
 /** Faults of a connection's opening show when there is a new connection. */
@@ -72,9 +74,9 @@ describe('every fault ends in live data again, or in a clear end', () => {
           assert.deepEqual(kit.seen.slice(before), [kit.price - 2, kit.price - 1, kit.price])
           assert.equal(feed.state, 'open')
         }
-        // Nobody unsubscribes here: see below.
+        // Nobody unsubscribes here, and nobody asks for history: see below, and the tests of history.
         const struck = venue.struck.some(one => one.fault === fault)
-        assert.equal(struck, fault !== 'data-after-unsubscribe')
+        assert.equal(struck, fault !== 'data-after-unsubscribe' && !fault.startsWith('rest-'))
         assert.ok(venue.connectsPerWindow() <= 10, `${venue.connectsPerWindow()} connects in 10 s`)
         assert.ok(venue.maxOpen('PK') <= 1)
         await kit.end()
@@ -92,14 +94,15 @@ describe('what a fault does to the data', () => {
     await kit.clock.advance(100)
     kit.venue.inject(fault)
     await kit.seconds(6)
-    const { malformed } = kit.feed.stats()
+    const { malformed, duplicates } = kit.feed.stats()
     await kit.end()
-    return { seen: kit.seen, malformed }
+    return { seen: kit.seen, malformed, duplicates }
   }
 
-  test('duplicate: twice', async () => {
-    const { seen } = await after({ fault: 'duplicate', times: 2 })
-    assert.deepEqual(seen, [1, 1, 2, 2, 3, 4, 5, 6])
+  test('duplicate: twice, and left out by the feed', async () => {
+    const { seen, duplicates } = await after({ fault: 'duplicate', times: 2 })
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6])
+    assert.equal(duplicates, 2)
   })
 
   test('reorder: the later one first', async () => {
