@@ -195,7 +195,7 @@ function nsPerEvent(pass: () => void): number {
  * As the simulated market sends them: 400 symbols, 30 % trades, one source, exact times; 50,000 a second, each received
  * some microseconds after it happened. An event keeps its number, so that all forms hold the same.
  */
-function marketEvents(count: number): MarketEvent[] {
+export function marketEvents(count: number): MarketEvent[] {
   const random = seededRandom(1)
   const int = (below: number) => Math.floor(random() * below)
   const pick = <T>(list: readonly T[]) => list[int(list.length)]!

@@ -1,11 +1,9 @@
-// `npm run bench -- NAME [--rounds N] [--minutes N] [--json FILE]`: compiles src/ and bench/ to .bench/ and runs one
-// bench there. Compiled, because a loader that rewrites code while it loads it changes what is measured.
-import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
+// `npm run bench -- NAME [--rounds N] [--minutes N] [--json FILE]`: compiles to .bench/ and runs one bench there.
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { compile } from './compile.mjs'
 
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))))
 const names = readdirSync('bench')
@@ -36,15 +34,7 @@ for (const key of ['rounds', 'minutes']) {
   if (!(numbers[key] > 0)) stop(`--${key} takes a number above 0, not ${text}`)
 }
 
-rmSync('.bench', { recursive: true, force: true })
-const compiler = join(
-  dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
-  'bin/tsc',
-)
-const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.bench.json'], {
-  stdio: 'inherit',
-})
-if (status !== 0) process.exit(status ?? 1)
+compile('.bench')
 const { main } = await import(pathToFileURL(join('.bench/bench', `${name}.js`)).href)
 await main({ ...numbers, ...(options.values.json && { json: options.values.json }) })
 

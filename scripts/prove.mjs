@@ -1,13 +1,17 @@
 // `npm run prove -- NAME [--rounds N] [--seed S] [--sockets] [--without X]`: a seeded experiment, round by round. Prints a
 // line for each round that fails, with what repeats it, and ends with `NAME: 200/200 hold`; exit 1 when one does not.
-import { readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { compile } from './compile.mjs'
 
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))))
-const names = readdirSync('proofs').map(file => file.replace(/\.ts$/, ''))
+const names = readdirSync('proofs')
+  .filter(file =>
+    readFileSync(join('proofs', file), 'utf8').includes('export async function round('),
+  )
+  .map(file => file.replace(/\.ts$/, ''))
 
 let options
 try {
@@ -33,8 +37,13 @@ if (!Number.isInteger(rounds) || rounds < 1)
 if (values.seed.trim() === '' || !Number.isSafeInteger(seed + rounds))
   stop(`--seed takes a whole number, not ${values.seed}`)
 
-await import(pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href)
-const { round, MUTATIONS } = await import(pathToFileURL(join('proofs', `${name}.ts`)).href)
+// A folder of its own: several may run at a time.
+const folder = join('.bench', `prove-${process.pid}`)
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+compile(folder)
+const { round, MUTATIONS } = await import(pathToFileURL(join(folder, 'proofs', `${name}.js`)).href)
 const { without, sockets } = values
 if (without && !MUTATIONS.includes(without))
   stop(`${name} has no mutation ${without}; it has: ${MUTATIONS.join(', ')}`)

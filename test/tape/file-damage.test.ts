@@ -196,29 +196,28 @@ describe('a block that is broken', () => {
 
   for (const [at, hole] of [
     [0, { from: 1, to: 4_096 }],
-    [1, { from: 4_097, to: 8_192 }],
-    [2, { from: 8_193, to: 9_000 }],
+    [1, { from: 4_097, to: 4_200 }],
   ] as const) {
     test(`in a sealed file, number ${at}`, async t => {
-      const folder = await recorded(t, [[9_000], [2]], true)
+      const folder = await recorded(t, [[4_200], [2]], true)
       const [path] = filesOf(folder)
       const blocks = (await blocksOf(path!)).filter(isEvents)
-      assert.equal(blocks.length, 3)
+      assert.equal(blocks.length, 2)
       breakBlock(path!, blocks[at]!)
-      await assertHoles(t, folder, 9_002, [hole])
+      await assertHoles(t, folder, 4_202, [hole])
     })
   }
 
   test('as the last of a tape: a reading that is not live ends, and says what is missing', async t => {
-    const folder = await recorded(t, [[9_000]], true)
+    const folder = await recorded(t, [[4_200]], true)
     const [path] = filesOf(folder)
     breakBlock(path!, (await blocksOf(path!)).filter(isEvents).at(-1)!)
-    await assertHoles(t, folder, 9_000, [{ from: 8_193, to: 9_000 }])
+    await assertHoles(t, folder, 4_200, [{ from: 4_097, to: 4_200 }])
   })
 
   test('the summary of a sealed file: it is read without', async t => {
     for (const harm of ['summary', 'trailer', 'length'] as const) {
-      const folder = await recorded(t, [[9_000], [2], [3]], true)
+      const folder = await recorded(t, [[4_200], [2], [3]], true)
       for (const path of filesOf(folder)) {
         if (harm === 'summary') breakBlock(path, (await blocksOf(path)).at(-1)!)
         else {
@@ -231,19 +230,19 @@ describe('a block that is broken', () => {
       }
       const follower = await followFileTape({ folder, clock: handClock() })
       atEnd(t, () => follower.close())
-      assert.deepEqual(numbersOf(await readAll(follower)), range(1, 9_005), harm)
+      assert.deepEqual(numbersOf(await readAll(follower)), range(1, 4_205), harm)
       const tape = await openTape(t, folder, { capacity: 1 })
-      assert.equal(tape.end.seq, 9_005, harm)
-      assert.deepEqual(numbersOf(await readAll(tape)), range(1, 9_005), harm)
+      assert.equal(tape.end.seq, 4_205, harm)
+      assert.deepEqual(numbersOf(await readAll(tape)), range(1, 4_205), harm)
       await tape.sealed()
-      assert.deepEqual(numbersOf(await readAll(tape)), range(1, 9_005), harm)
+      assert.deepEqual(numbersOf(await readAll(tape)), range(1, 4_205), harm)
     }
   })
 })
 
 describe('a file that is broken', () => {
   for (const [name, harm] of [
-    ['whose header is', path => change(path, bytes => void bytes.fill(9, 32, 40))],
+    ['whose header is not whole', path => change(path, bytes => void bytes.fill(9, 32, 40))],
     ['that is empty', path => writeFileSync(path, '')],
     ['that is garbage', path => writeFileSync(path, Buffer.alloc(500, 3))],
     ['that was deleted', path => rmSync(path)],
@@ -305,11 +304,11 @@ describe('a file that is broken', () => {
   test('is left where it is by merging, and what stands around it can be read', async t => {
     const folder = await recorded(t, [[3], [4], [1], [2]])
     const path = filesOf(folder)[1]!
-    writeFileSync(path, 'x')
+    writeFileSync(path, Buffer.alloc(99, 3))
     await compactTape(folder, silentLog)
     assert.equal(filesOf(folder).length, 2)
     await assertHoles(t, folder, 10, [{ from: 4, to: 7 }])
-    assert.equal(readFileSync(path, 'utf8'), 'x')
+    assert.deepEqual(readFileSync(path), Buffer.alloc(99, 3))
   })
 
   test('a folder full of other things is no hindrance', async t => {

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { silentLog } from '../../src/base/log.ts'
+import { type Log, silentLog } from '../../src/base/log.ts'
 import type { ReadOptions } from '../../src/flow/contracts.ts'
 import { createEvent, type MarketEvent } from '../../src/market/events.ts'
 import { BlockReader } from '../../src/tape/file/blocks.ts'
@@ -42,7 +42,16 @@ export function tempFolder(t: TestContext): string {
 /** What a crash of the process would leave of a tape. */
 export function copyOf(t: TestContext, folder: string): string {
   const copy = join(tempFolder(t), 'tape')
-  cpSync(folder, copy, { recursive: true })
+  for (let tries = 1; ; tries++) {
+    try {
+      cpSync(folder, copy, { recursive: true })
+      break
+    } catch (error) {
+      // A file has been renamed or removed meanwhile, as the tape goes on.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 20) throw error
+      rmSync(copy, { recursive: true, force: true })
+    }
+  }
   rmSync(join(copy, 'writer.lease'), { force: true })
   return copy
 }
@@ -271,4 +280,12 @@ export class FakeDisk implements Disk {
     if (code) throw Object.assign(new Error(`${code}: ${operation}`), { code })
     this.done.push(operation)
   }
+}
+
+/** A log that keeps its warnings and errors. */
+export function keptLog(lines: string[]): Log {
+  const keep = (fields: object, message: string) => {
+    lines.push(`${message} ${JSON.stringify(fields)}`)
+  }
+  return { ...silentLog, warn: keep, error: keep }
 }

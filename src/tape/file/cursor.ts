@@ -43,7 +43,7 @@ export class TapeCursor implements OlderCursor {
       const previous = after
         ? ((await this.#catalog.headerOf(after))?.previous ?? after.first - 1)
         : written
-      const missing = this.#missing(previous)
+      const missing = this.#missing(previous) ?? this.#unrecorded(last, after?.first)
       if (!this.#anew && (missing || !this.#reader)) {
         // Looked for anew: another process may have merged the file with those behind it.
         this.#anew = true
@@ -85,6 +85,12 @@ export class TapeCursor implements OlderCursor {
     return { from: this.#next, to: previous, reason: 'damaged on disk and cannot be read' }
   }
 
+  /** The numbers up to `last` when the next event comes only behind it, and with it the notice that tells of them. */
+  #unrecorded(last: number, next = 0): OlderBatch['missing'] {
+    if (next <= last || this.#next > last) return undefined
+    return { from: this.#next, to: last, reason: 'not recorded: the disk took nothing' }
+  }
+
   #gap(missing: OlderBatch['missing'], next: number): OlderBatch | undefined {
     if (!missing) return undefined
     this.#next = next
@@ -99,8 +105,10 @@ export class TapeCursor implements OlderCursor {
     const end = to < 0 ? events.length : to
     const taken = from === 0 && end === events.length ? events : events.slice(from, end)
     this.#rest = events.slice(end)
-    // The next one may come only behind `last`: what lies between is nobody's.
-    this.#next = taken.length > 0 ? taken.at(-1)!.seq! + 1 : (this.#rest[0]?.seq ?? begin)
+    const behind = taken.length === 0 && !missing ? this.#rest[0]!.seq! : undefined
+    const gap = behind && this.#gap(this.#unrecorded(last, behind), behind)
+    if (gap) return gap
+    this.#next = (taken.at(-1)?.seq ?? begin - 1) + 1
     return { events: taken, next: this.#next, ...(missing && { missing }) }
   }
 

@@ -101,7 +101,9 @@ export class Writer {
   constructor(options: WriterOptions, hooks: WriterHooks) {
     this.#at = options
     this.#hooks = hooks
-    this.#taken = this.#written = options.ring.last
+    this.#taken = options.ring.last
+    // What an unclean end leaves open is told by a notice: nobody goes on behind it before that is written.
+    this.#written = options.previous
     this.#previous = options.previous
     this.#safe = { size: 0, seq: options.previous }
     this.#highest = options.highest
@@ -365,16 +367,22 @@ export class Writer {
     const tick = () => {
       this.#syncTimer = this.#at.clock.setTimeout(tick, this.#at.syncMs, 'idle')
       if (this.#busy && this.#lostFrom === undefined && this.#at.ring.first > this.#taken + 1) {
-        this.#lose(new Error('the disk does not keep up'), this.#taken + 1)
+        this.#fallBehind()
       }
       void this.#sync()
     }
     this.#syncTimer = this.#at.clock.setTimeout(tick, this.#at.syncMs, 'idle')
   }
 
+  #fallBehind(): void {
+    // What is under way will be there. Else it is all behind the file: a notice that told of a hole may be lost itself.
+    const last = this.#writing ? this.#taken : this.#previous
+    this.#lose(new Error('the disk does not keep up'), last + 1)
+  }
+
   /** Events have left the ring before they could be written. */
   #overtaken(): void {
-    this.#lose(new Error('the disk does not keep up'), this.#taken + 1)
+    this.#fallBehind()
     this.#resume()
     this.#pump()
   }
