@@ -31,6 +31,7 @@ export {
   type ListenOptions,
   type OnOptions,
   openFeed,
+  type Resume,
   type Subscribe,
   type SubscribeRequest,
   type Subscription,
@@ -44,6 +45,7 @@ export type {
   Provider,
   RawFrame,
 } from './feed/provider.ts'
+export { REPAIR_DEFAULTS, type RepairOptions } from './feed/repair.ts'
 export type { FeedState } from './feed/session.ts'
 export type { SubscribeOutcome, TopicState } from './feed/subscriptions.ts'
 export { type WebSocketOptions, websocketProvider } from './feed/websocket.ts'
@@ -63,6 +65,31 @@ export {
   type Policy,
 } from './flow/queue.ts'
 export type { EventStream } from './flow/stream.ts'
+export {
+  type Calendar,
+  type CalendarDay,
+  type CalendarRules,
+  createCalendar,
+  type DayPlan,
+  type Session,
+  type SessionName,
+  type Stretch,
+} from './market/calendar.ts'
+export {
+  always,
+  CALENDAR_NAMES,
+  CALENDARS,
+  calendarNamed,
+  calendarOf,
+  forex,
+  sessionOf,
+} from './market/calendar-book.ts'
+export { cme } from './market/calendar-cme.ts'
+export type { CalendarDate } from './market/calendar-dates.ts'
+export { hkex } from './market/calendar-hong-kong.ts'
+export { nse } from './market/calendar-india.ts'
+export { usEquities } from './market/calendar-us.ts'
+export { describeClosed, openTimeBetween } from './market/calendar-words.ts'
 export {
   type Adjustment,
   type Bar,

@@ -3,7 +3,9 @@ import type { Log } from '../base/log.ts'
 import { CHANNELS } from '../feed/channels.ts'
 import type { Feed, SubscribeRequest } from '../feed/feed.ts'
 import type { SubscribeOutcome } from '../feed/subscriptions.ts'
-import type { Topic } from '../market/topics.ts'
+import { calendarOf } from '../market/calendar-book.ts'
+import { describeClosed } from '../market/calendar-words.ts'
+import { ANY, type Topic } from '../market/topics.ts'
 import { Losses } from './losses.ts'
 import { inSettings } from './providers.ts'
 import type { Run } from './run.ts'
@@ -86,11 +88,21 @@ export function follow(feed: Feed, run: Run, options: FollowOptions): void {
         return
       }
       silence = setTimeout(() => {
-        if (options.shown() === 0) say(`nothing for 5 s: ${feed.capabilities.silenceHint}`)
+        if (options.shown() === 0) say(`nothing for 5 s: ${whySilent(feed, outcome.accepted)}`)
       }, SILENCE_MS)
     },
     error => run.fail(inSettings(error)),
   )
+}
+
+/** A closed market explains silence; otherwise what the provider has to say. */
+function whySilent({ source, capabilities }: Feed, accepted: readonly Topic[]): string {
+  const [first] = accepted
+  const now = Date.now()
+  const real = capabilities.nature === 'live' || capabilities.nature === 'delayed'
+  const known = real && first && first.symbol !== ANY
+  const calendar = known ? calendarOf(first.symbol, source) : undefined
+  return (calendar && describeClosed(calendar, now)) ?? capabilities.silenceHint
 }
 
 const CHANNEL_OF = new Map<string, string>(

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { TickwireError } from '../base/errors.ts'
+import { calendar, parseDays } from './commands/calendar.ts'
 import { capture } from './commands/capture.ts'
 import { framesFixture, framesList, framesPlay } from './commands/frames.ts'
 import { init } from './commands/init.ts'
@@ -114,6 +115,12 @@ Examples:
   TICKWIRE_ALPACA_URL=ws://127.0.0.1:${SIM_PORT}/v2/iex tickwire stream SPY --provider alpaca
 
 Any key is accepted, unless TICKWIRE_SIM_KEY and TICKWIRE_SIM_SECRET are set (${'`.env`'} or environment).`
+
+const CALENDAR_HELP = `
+Examples:
+  tickwire calendar
+  tickwire calendar us --date 2025-07-03 --days 2
+  tickwire calendar nse --days 30 --json`
 
 function build(around: Surroundings, finish: (exit: number) => void): Command {
   const program = new Command('tickwire')
@@ -272,6 +279,16 @@ Examples:
       const { sim } = await import('./commands/sim.ts')
       finish(await sim(flags, around))
     })
+  program
+    .command('calendar')
+    .description('show when a market is open')
+    .argument('[market]', 'us, nse, hkex, cme, fx or crypto', 'us')
+    .option('--date <day>', 'from this day on, as 2025-07-03, instead of today')
+    .option('--days <n>', 'this many days', parseDays, 7)
+    .option('--json', 'as JSON')
+    .option('--debug', 'show where errors come from')
+    .addHelpText('after', CALENDAR_HELP)
+    .action(async (market: string, flags) => finish(await calendar(market, flags)))
   program
     .command('init')
     .description('set up .env and tickwire.config.yaml here, and ask for keys')
