@@ -291,3 +291,12 @@ describe('retention', () => {
     assert.ok(filesOf(folder).length <= 13)
   })
 })
+
+test('sealing that is asked to stop changes nothing', async t => {
+  const folder = await runs(t, [10_000])
+  const [path] = filesOf(folder) as [string]
+  const before = readFileSync(path)
+  const stop = new Uint8Array(new SharedArrayBuffer(1)).fill(1)
+  assert.equal(await sealSegments({ sources: [path], target: path, known: [], stop }), undefined)
+  assert.deepEqual(readFileSync(path), before)
+})

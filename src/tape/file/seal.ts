@@ -19,6 +19,8 @@ export interface SealRequest {
   readonly target: string
   /** How far each topic had been seen before. */
   readonly known: readonly Checkpoint[]
+  /** Its first byte other than 0 asks to stop. Shared, for a worker hears of nothing while it works. */
+  readonly stop?: Uint8Array
 }
 
 export interface SealResult {
@@ -29,8 +31,14 @@ export interface SealResult {
   readonly damaged: number
 }
 
-/** Rewrites segments as one of compressed columns with a summary: the same events, the same numbers. */
-export async function sealSegments({ sources, target, known }: SealRequest): Promise<SealResult> {
+/**
+ * Rewrites segments as one of compressed columns with a summary: the same events, the same numbers. `undefined` when it
+ * was asked to stop: nothing has changed then.
+ */
+export function sealSegments(request: Omit<SealRequest, 'stop'>): Promise<SealResult>
+export function sealSegments(request: SealRequest): Promise<SealResult | undefined>
+export async function sealSegments(request: SealRequest): Promise<SealResult | undefined> {
+  const { sources, target, known, stop } = request
   const aside = `${target}.sealing`
   const file = await open(aside, 'w')
   try {
@@ -64,6 +72,7 @@ export async function sealSegments({ sources, target, known }: SealRequest): Pro
           previous = last = header.previous
         }
         for (let block = await reader.next(); block; block = await reader.next()) {
+          if (stop && Atomics.load(stop, 0) !== 0) return undefined
           if (block.previous > last) {
             // Something before it cannot be read: that stays to be seen.
             await flush()

@@ -24,7 +24,7 @@ export interface SealerOptions {
 /** Looks after finished files, one after the other: seals them in a worker thread, then lets go of what is too old. */
 export class Sealer {
   readonly #at: SealerOptions
-  readonly #abort = new AbortController()
+  readonly #stop = new Uint8Array(new SharedArrayBuffer(1))
   #checkpoints: readonly Checkpoint[]
   #work: Promise<void> = Promise.resolve()
 
@@ -44,18 +44,21 @@ export class Sealer {
 
   /** Ends what is under way: an unfinished file is sealed after the next start. */
   async close(): Promise<void> {
-    this.#abort.abort()
+    Atomics.store(this.#stop, 0, 1)
     await this.#work
   }
 
   async #seal(segment: Segment): Promise<void> {
-    if (this.#abort.signal.aborted) return
+    if (this.#stop[0] !== 0) return
     const { catalog, log } = this.#at
     try {
       const { path } = segment
-      const request = { sources: [path], target: path, known: this.#checkpoints }
-      const result = await sealInWorker(request, this.#abort.signal)
-      if (!result) return
+      const known = this.#checkpoints
+      const result = await sealInWorker({ sources: [path], target: path, known, stop: this.#stop })
+      if (!result) {
+        await rm(`${path}.sealing`, { force: true })
+        return
+      }
       if (result.damaged > 0) {
         const { damaged } = result
         log.warn({ file: path, damaged }, 'parts of a tape file could not be read')
@@ -102,24 +105,17 @@ function sizeOfGone(error: NodeJS.ErrnoException): { readonly size: number } {
   return { size: 0 }
 }
 
-/** `undefined` when it was stopped. */
-function sealInWorker(request: SealRequest, signal: AbortSignal): Promise<SealResult | undefined> {
-  const url = new URL('./seal-worker.js', import.meta.url)
-  // Run from its sources, as in tests, there is no such file that a worker could load.
+/**
+ * `undefined` when it was stopped. A worker is never terminated: one that is cut off in the midst of compressing takes
+ * the whole process with it (Node 20 aborts on a compressor that was made and not begun).
+ */
+function sealInWorker(request: SealRequest): Promise<SealResult | undefined> {
+  // Run from its sources, as in tests, there is no file that a worker could load.
   if (import.meta.url.endsWith('.ts')) return sealSegments(request)
-  const worker = new Worker(url, { workerData: request })
-  worker.unref()
+  const worker = new Worker(new URL('./seal-worker.js', import.meta.url), { workerData: request })
   return new Promise((resolve, reject) => {
-    const stop = () => {
-      resolve(undefined)
-      void worker.terminate()
-    }
-    signal.addEventListener('abort', stop, { once: true })
-    worker.once('message', (result: SealResult) => resolve(result))
+    worker.once('message', (result: SealResult | undefined) => resolve(result))
     worker.once('error', reject)
-    worker.once('exit', () => {
-      signal.removeEventListener('abort', stop)
-      reject(new Error('the worker ended without a result'))
-    })
+    worker.once('exit', () => reject(new Error('the worker ended without a result')))
   })
 }
