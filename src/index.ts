@@ -1,6 +1,8 @@
 export type { BackoffOptions } from './base/backoff.ts'
 export { type Clock, systemClock, type Timer } from './base/clock.ts'
 export { ERRORS, type ErrorCode, TickwireError, type Verdict } from './base/errors.ts'
+export type { HttpAnswer, HttpGet, HttpRequest } from './base/http.ts'
+export { type HttpOptions, openHttp } from './base/http-network.ts'
 export { type Log, silentLog, stderrLog } from './base/log.ts'
 export type { Random } from './base/random.ts'
 export type {
@@ -45,6 +47,13 @@ export type {
   Provider,
   RawFrame,
 } from './feed/provider.ts'
+export {
+  QUARANTINE_DEFAULTS,
+  QUARANTINE_RULES,
+  type QuarantineOptions,
+  type QuarantineRule,
+  type QuarantineStats,
+} from './feed/quarantine.ts'
 export { REPAIR_DEFAULTS, type RepairOptions } from './feed/repair.ts'
 export type { FeedState } from './feed/session.ts'
 export type { SubscribeOutcome, TopicState } from './feed/subscriptions.ts'
@@ -53,6 +62,8 @@ export type {
   Checkpoint,
   HistoryRequest,
   HistorySource,
+  LatestRequest,
+  LatestSource,
   Position,
   Reader,
   ReadOptions,

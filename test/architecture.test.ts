@@ -29,6 +29,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli/program.ts'],
   dotenv: ['cli/config.ts'],
   pino: ['cli/console.ts'],
+  undici: ['base/http-network.ts'],
   yaml: ['cli/config.ts', 'testing/faults.ts'],
 }
 

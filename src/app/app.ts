@@ -1,9 +1,9 @@
-import { systemClock } from '../base/clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { TickwireError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { type Feed, type FeedOptions, openFeed } from '../feed/feed.ts'
+import { type Feed, type FeedOptions, openFeed, type Resume } from '../feed/feed.ts'
 import type { Provider } from '../feed/provider.ts'
-import { REPAIR_DEFAULTS } from '../feed/repair.ts'
+import { REPAIR_DEFAULTS, type RepairOptions } from '../feed/repair.ts'
 import type { Checkpoint } from '../flow/contracts.ts'
 import { createEvent, type MarketEvent } from '../market/events.ts'
 import { openFileTape } from '../tape/file/file.ts'
@@ -19,6 +19,10 @@ export interface AppConfig {
   readonly record?: RecordConfig
   /** @default the feed's own */
   readonly ackTimeoutMs?: number
+  /** How the feed keeps itself alive and whole; it resumes by what the tape has. @default the feed's own */
+  readonly feed?: Omit<FeedOptions, 'resume'>
+  /** @default the machine's */
+  readonly clock?: Clock
   readonly log?: Log
 }
 
@@ -50,12 +54,14 @@ export interface App extends AsyncDisposable {
  * @throws TAPE_IN_USE TAPE_UNWRITABLE TAPE_TOO_NEW where it cannot record and is not to go on without
  */
 export async function openApp(config: AppConfig): Promise<App> {
-  const { provider, ackTimeoutMs, log } = config
+  const { provider, ackTimeoutMs, clock, log } = config
   const { tape, checkpoints = [], unrecorded } = await openTape(config)
   const options: FeedOptions = {
     ...(log && { log }),
+    ...(clock && { clock }),
     ...(ackTimeoutMs !== undefined && { ackTimeoutMs }),
-    resume: { checkpoints, recent: await lastEvents(tape, checkpoints) },
+    ...config.feed,
+    resume: await resumeOf(tape, checkpoints, config.feed?.repair),
   }
   const feed = openFeed(provider, options)
   feed.pipe(tape)
@@ -66,16 +72,21 @@ export async function openApp(config: AppConfig): Promise<App> {
   return { feed, tape, checkpoints, unrecorded, close, [Symbol.asyncDispose]: close }
 }
 
-/** What was recorded last: a feed that goes on tells by it what it has had. */
-async function lastEvents(
+/**
+ * What a feed has to know of an earlier process to go on behind it: how far that had come, and what it recorded last, by
+ * which the feed tells what it has had.
+ */
+export async function resumeOf(
   tape: Tape,
   checkpoints: readonly Checkpoint[],
-): Promise<readonly MarketEvent[]> {
+  repair: RepairOptions = {},
+): Promise<Resume> {
+  const { overlapMs } = { ...REPAIR_DEFAULTS, ...repair }
   const newest = checkpoints.reduce((most, one) => Math.max(most, one.timestamp), 0)
-  const events: MarketEvent[] = []
-  const from = { time: newest - REPAIR_DEFAULTS.overlapMs }
-  if (newest > 0) for await (const batch of tape.read({ from, live: false })) events.push(...batch)
-  return events
+  const recent: MarketEvent[] = []
+  const from = { time: newest - overlapMs }
+  if (newest > 0) for await (const batch of tape.read({ from, live: false })) recent.push(...batch)
+  return { checkpoints, recent }
 }
 
 interface OpenTape {
@@ -84,8 +95,11 @@ interface OpenTape {
   readonly unrecorded?: TickwireError
 }
 
-async function openTape({ tapeCapacity, record, log }: AppConfig): Promise<OpenTape> {
-  const size = tapeCapacity === undefined ? {} : { capacity: tapeCapacity }
+async function openTape({ tapeCapacity, record, clock, log }: AppConfig): Promise<OpenTape> {
+  const size = {
+    ...(tapeCapacity !== undefined && { capacity: tapeCapacity }),
+    ...(clock && { clock }),
+  }
   if (!record) return { tape: memoryTape(size) }
   const { folder, retention = {}, optional = false } = record
   try {
@@ -94,7 +108,7 @@ async function openTape({ tapeCapacity, record, log }: AppConfig): Promise<OpenT
   } catch (error) {
     if (!optional || !(error instanceof TickwireError)) throw error
     const tape = memoryTape(size)
-    const now = systemClock().now()
+    const now = (clock ?? systemClock()).now()
     const time = { timestamp: Math.floor(now), receivedAt: now }
     const { code, message } = error
     tape.append([createEvent({ type: 'notice', notice: 'unrecorded', ...time, code, message })])

@@ -61,7 +61,7 @@ export const ERRORS = {
   NOT_FOUND: {
     verdict: 'fatal',
     exit: 5,
-    means: 'The server does not know the address (HTTP 404 at the upgrade).',
+    means: 'The server does not know the address (HTTP 404).',
   },
   RATE_LIMITED: { verdict: 'slow', exit: 5, means: 'The venue asks for fewer attempts.' },
   CONNECTION_LIMIT: {
@@ -135,7 +135,11 @@ export const ERRORS = {
     exit: 3,
     means: 'A tape was written by a newer tickwire, in a form this one does not know.',
   },
-  CLOSED: { verdict: 'fatal', exit: 1, means: 'Used after it was closed.' },
+  CLOSED: {
+    verdict: 'fatal',
+    exit: 1,
+    means: 'Used after it was closed, or given up by a signal.',
+  },
   OUTPUT_FAILED: { verdict: 'fatal', exit: 1, means: 'Standard output cannot be written.' },
   PORT_IN_USE: { verdict: 'fatal', exit: 5, means: 'Another process listens on the port.' },
   FILE_EXISTS: {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import type { Clock, Timer } from './clock.ts'
+import { asError } from './errors.ts'
 
 /** How often a holder shows that it lives, ms. */
 const BEAT_MS = 10_000
@@ -9,26 +10,36 @@ const STALE_MS = 45_000
 
 /** A place held by this process, for all the world of this machine to see. */
 export interface Lease {
+  /** Gives it back. May be called twice; never throws. */
   release(): void
+}
+
+/** What this process holds: given back when it exits. One listener serves all, however many they are. */
+const LEASES = new Set<Lease>()
+const releaseAll = () => {
+  for (const lease of [...LEASES]) lease.release()
 }
 
 /**
  * Takes the first of some files that no living process holds. Returns the process that holds the last one when all
- * are taken. The folder must be there.
+ * are taken. The folder must be there. `failed` hears, once, that a file taken can no longer be kept fresh or
+ * removed: others then take the place for free after 45 s. @default a warning of the process
  */
 export function takeLease(
   files: readonly string[],
   clock: Clock,
+  failed: (error: Error) => void = error => process.emitWarning(error),
 ): Lease | { readonly heldBy: number } {
   let heldBy = 0
   for (const file of files) {
     const token = `${process.pid} ${randomUUID()}`
     const holder = claim(file, token)
-    if (holder === undefined) return held(file, token, clock)
+    if (holder === undefined) return held(file, token, clock, failed)
     heldBy = holder
   }
   return { heldBy }
 }
+
 /** Makes the file ours; the process that holds it when somebody does. */
 function claim(file: string, token: string): number | undefined {
   for (;;) {
@@ -79,27 +90,39 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function held(file: string, token: string, clock: Clock): Lease {
+function held(file: string, token: string, clock: Clock, failed: (error: Error) => void): Lease {
   let timer: Timer
   let over = false
+  let told = false
   // After a long sleep of the machine the place may be another process's: it is neither kept alive nor cleared then.
-  const isOurs = () => textOf(file) === token
+  const touch = (change: () => void) => {
+    try {
+      if (textOf(file) === token) change()
+    } catch (thrown) {
+      // Rights taken away or a disk gone must not end the process: it runs in a timer and at the exit.
+      if (!told) failed(asError(thrown))
+      told = true
+    }
+  }
   const beat = () => {
-    if (over) return
     const now = new Date()
-    if (isOurs()) utimesSync(file, now, now)
+    touch(() => utimesSync(file, now, now))
     timer = clock.setTimeout(beat, BEAT_MS, 'idle')
   }
-  const release = () => {
-    if (over) return
-    over = true
-    timer.cancel()
-    process.off('exit', release)
-    if (isOurs()) rmSync(file, { force: true })
+  const lease: Lease = {
+    release() {
+      if (over) return
+      over = true
+      timer.cancel()
+      LEASES.delete(lease)
+      if (LEASES.size === 0) process.off('exit', releaseAll)
+      touch(() => rmSync(file, { force: true }))
+    },
   }
   timer = clock.setTimeout(beat, BEAT_MS, 'idle')
-  process.on('exit', release)
-  return { release }
+  if (LEASES.size === 0) process.on('exit', releaseAll)
+  LEASES.add(lease)
+  return lease
 }
 
 /** What stands in a file; nothing when it cannot be read any more. */

@@ -15,11 +15,12 @@ export class Pace {
 
   /** Waits for its turn; returns early when the signal aborts. */
   async turn(signal: AbortSignal): Promise<void> {
-    if (this.#starts.length >= this.#most) {
-      const earliest = this.#starts.shift()! + this.#windowMs
-      const wait = earliest - this.#clock.now()
-      if (wait > 0) await sleep(this.#clock, wait, signal)
-    }
-    if (!signal.aborted) this.#starts.push(this.#clock.now())
+    const isFull = this.#starts.length >= this.#most
+    const waitMs = isFull ? this.#starts[0]! + this.#windowMs - this.#clock.now() : 0
+    if (waitMs > 0) await sleep(this.#clock, waitMs, signal)
+    // Given up, it is no start, and those before it still count.
+    if (signal.aborted) return
+    if (isFull) this.#starts.shift()
+    this.#starts.push(this.#clock.now())
   }
 }

@@ -18,6 +18,8 @@ export function summary(
     `${amount(dropped)} dropped`,
   ]
   if (stats.malformed > 0) parts.push(`${amount(stats.malformed)} malformed`)
+  const { count: quarantined } = stats.quarantined
+  if (quarantined > 0) parts.push(`${amount(quarantined)} quarantined`)
   return parts.join(', ')
 }
 

@@ -8,8 +8,10 @@ import type { DeliveryCounters, DeliveryOptions } from '../flow/queue.ts'
 import type { EventStream } from '../flow/stream.ts'
 import type { EventOf, EventType, Interval, MarketEvent } from '../market/events.ts'
 import type { CHANNELS, Channel } from './channels.ts'
+import type { HealthReport } from './health.ts'
 import { OpenFeed } from './open-feed.ts'
 import type { Capabilities, Provider, RawFrame } from './provider.ts'
+import type { QuarantineOptions, QuarantineStats } from './quarantine.ts'
 import type { RepairOptions } from './repair.ts'
 import type { FeedState } from './session.ts'
 import type { SubscribeOutcome, TopicState } from './subscriptions.ts'
@@ -32,6 +34,8 @@ export interface FeedOptions {
   readonly leases?: string | false
   /** Whether and how holes are filled in from the provider's history. @default REPAIR_DEFAULTS */
   readonly repair?: RepairOptions
+  /** Bounds of what can be true; what cannot be is never delivered. @default QUARANTINE_DEFAULTS */
+  readonly quarantine?: QuarantineOptions
   /** What an earlier process had of this source: what came since is filled in, as after a lost connection. */
   readonly resume?: Resume
   readonly clock?: Clock
@@ -100,6 +104,8 @@ export interface FeedStats {
   readonly duplicates: number
   /** Messages of kinds the decoder does not know, by kind. */
   readonly unknown: Readonly<Record<string, number>>
+  /** Events that cannot be true, and were not delivered. */
+  readonly quarantined: QuarantineStats
   /** Calls of handlers that threw or rejected. */
   readonly failures: number
   readonly readers: readonly (DeliveryCounters & { readonly name: string })[]
@@ -138,6 +144,8 @@ export interface Feed extends Channels, AsyncDisposable {
   /** Appends everything to a tape, a store or another sink, before any handler sees it. Returns what ends it. */
   pipe(sink: Sink): () => void
   stats(): FeedStats
+  /** How the feed, or one of its symbols, is: whether its silence means anything, how late it is. */
+  health(symbol?: string): HealthReport
   /** Closes the connection and ends all handlers and streams. May be called twice. */
   close(): Promise<void>
 }

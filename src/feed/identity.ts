@@ -15,6 +15,13 @@ export function identityOf(event: MarketEvent): string {
     const { bid, bidSize, ask, askSize, bidExchange, askExchange, conditions, tape } = event
     return `q${timestamp}.${nanos}:${bid}:${bidSize}:${ask}:${askSize}:${bidExchange}:${askExchange}:${conditions}:${tape}`
   }
+  // Marks of history carry the time of their trade, messages of the stream one of their own.
+  if (type === 'cancel' && event.id !== undefined) {
+    return `x${event.exchange ?? ''}:${event.id}:${Math.floor(timestamp / DAY_MS)}`
+  }
+  if (type === 'correction' && event.originalId !== undefined) {
+    return `c${event.exchange ?? ''}:${event.originalId}:${event.price}:${event.size}:${Math.floor(timestamp / DAY_MS)}`
+  }
   if (type === 'bar') return `b${event.interval}:${timestamp}`
   const { receivedAt: _receivedAt, seq: _seq, flags: _flags, source: _source, ...said } = event
   return JSON.stringify(said)

@@ -16,6 +16,7 @@ import {
   type Interval,
   type MarketEvent,
   type Notice,
+  type NoticeName,
 } from '../market/events.ts'
 import { ANY, formatTopic, type Topic } from '../market/topics.ts'
 import { CHANNELS, type Channel } from './channels.ts'
@@ -34,10 +35,13 @@ import type {
   Subscription,
   Symbols,
 } from './feed.ts'
+import { Health, type HealthReport } from './health.ts'
+import { Lag } from './lag.ts'
 import type { Capabilities, Provider, RawFrame } from './provider.ts'
+import { Quarantine } from './quarantine.ts'
 import { Recent } from './recent.ts'
 import { REPAIR_DEFAULTS, Repairer, type RepairOptions } from './repair.ts'
-import type { FeedState } from './session.ts'
+import type { FeedState, NoticeDetails } from './session.ts'
 import { Shards } from './shards.ts'
 import { type SubscribeOutcome, Subscriptions } from './subscriptions.ts'
 
@@ -46,6 +50,9 @@ const DEFAULT_LEASES = join(tmpdir(), `tickwire-${process.getuid?.() ?? 'leases'
 
 /** How often it is looked whether the process was held up, ms. */
 const STALL_CHECK_MS = 250
+
+/** How long the venue may take to say what it has last, ms. */
+const LATEST_TIMEOUT_MS = 5_000
 
 /** Samples of malformed frames kept. */
 const SAMPLES = 5
@@ -103,8 +110,10 @@ export class OpenFeed implements Feed {
   #fatal: TickwireError | undefined
   /** Of a market that comes over a wire: nothing else says anything twice. */
   readonly #duplicates: Duplicates | undefined
-  readonly #recent: Recent | undefined
+  readonly #recent: Recent
   readonly #repairer: Repairer | undefined
+  readonly #quarantine: Quarantine
+  readonly #health: Health
   #finish!: { resolve(): void; reject(error: TickwireError): void }
   #events = 0
   #malformed = 0
@@ -125,11 +134,20 @@ export class OpenFeed implements Feed {
     })
     const { nature, waits } = provider.capabilities
     if (!waits && nature !== 'simulated') this.#duplicates = new Duplicates()
+    this.#quarantine = new Quarantine(nature, options.quarantine ?? {}, this.#log)
     const repair = { ...REPAIR_DEFAULTS, ...options.repair }
+    const lag = new Lag()
+    this.#recent = new Recent(lag)
     if (repair.policy !== 'off') {
-      this.#recent = new Recent()
       this.#repairer = this.#makeRepairer(repair, this.#recent, options.resume)
     }
+    this.#health = new Health({
+      ...{ source: this.source, clock: this.#clock, log: this.#log, recent: this.#recent, lag },
+      connections: () => this.#shards.connections,
+      latest: provider.latest && ((kind, symbol) => this.#latest(kind, symbol)),
+      keepsHours: nature === 'live' || nature === 'delayed',
+      notice: (notice, message, details) => this.#say(notice, message, details),
+    })
     this.#shards = new Shards(provider, {
       source: this.source,
       interest: this.#subscriptions,
@@ -145,12 +163,7 @@ export class OpenFeed implements Feed {
       room: () => this.#room(),
       interrupted: topics => this.#repairer?.interrupted(topics),
       resumed: topics => this.#repairer?.resumed(topics),
-      notice: (notice, message, details) => {
-        const now = this.#clock.now()
-        const timestamp = Math.floor(now)
-        const head = { type: 'notice', source: this.source, timestamp, receivedAt: now } as const
-        this.#emit([createEvent({ ...head, notice, message, ...details })], now)
-      },
+      notice: (notice, message, details) => this.#say(notice, message, details),
       malformed: (frame, reason) => this.#sample(frame, reason),
       unknown: kind => {
         // Bounded: a hostile peer must not fill the memory with names.
@@ -171,14 +184,16 @@ export class OpenFeed implements Feed {
     const history = this.#provider.history?.bind(this.#provider)
     const known = history ? REPAIRABLE.filter(kind => kinds.includes(kind)) : []
     const repairer = new Repairer(history ?? noHistory, known, recent, repair, {
-      clock: this.#clock,
-      emit: batch => this.#deliver(batch, this.#clock.now()),
-      notice: (notice, message, details) => {
-        const now = this.#clock.now()
-        const time = { source: this.source, timestamp: Math.floor(now), receivedAt: now }
-        const event = createEvent({ type: 'notice', ...time, notice, message, ...details })
-        this.#deliver([event], now)
+      ...{ source: this.source, clock: this.#clock },
+      malformed: (record, reason) => {
+        this.#sample(Buffer.from(JSON.stringify(record) ?? ''), `history: ${reason}`)
       },
+      emit: batch => {
+        const now = this.#clock.now()
+        const sound = this.#quarantine.passRepaired(batch, now)
+        if (sound.length > 0) this.#deliver(sound, now)
+      },
+      notice: (notice, message, details) => this.#say(notice, message, details),
     })
     recent.add(resume?.recent ?? [])
     for (const { topic, timestamp, nanos } of resume?.checkpoints ?? []) {
@@ -263,13 +278,19 @@ export class OpenFeed implements Feed {
       duplicates: this.#duplicates?.count ?? 0,
       samples: [...this.#samples],
       unknown: Object.fromEntries(this.#unknown),
+      quarantined: this.#quarantine.stats(),
       failures: this.#failures,
       readers: [...this.#readers].map(({ name, counters }) => ({ name, ...counters })),
     }
   }
 
+  health(symbol?: string): HealthReport {
+    return this.#health.report(symbol === undefined ? undefined : this.#provider.symbol(symbol))
+  }
+
   close(): Promise<void> {
     this.#stalls?.cancel()
+    this.#health.stop()
     // Handlers and loops end at once, also those that a feed which ended by itself still waits for.
     for (const reader of [...this.#readers, ...this.#draining]) reader.close()
     this.#repairer?.close()
@@ -286,13 +307,30 @@ export class OpenFeed implements Feed {
 
   #emit(batch: readonly MarketEvent[], receivedAt: number): void {
     const fresh = this.#duplicates ? this.#duplicates.pass(batch) : batch
-    const free = this.#repairer ? this.#repairer.pass(fresh) : fresh
+    // What cannot be true is out before the repair, which goes by the times of what comes.
+    const sound = this.#quarantine.pass(fresh, receivedAt)
+    const free = this.#repairer ? this.#repairer.pass(sound) : sound
     if (free.length > 0) this.#deliver(free, receivedAt)
+  }
+
+  /** What the feed says of itself, in order with the data. */
+  #say(notice: NoticeName, message: string, details: NoticeDetails = {}): void {
+    const now = this.#clock.now()
+    const time = { source: this.source, timestamp: Math.floor(now), receivedAt: now }
+    this.#deliver([createEvent({ type: 'notice', ...time, notice, message, ...details })], now)
+  }
+
+  /** The venue's last event of a symbol, asked for beside the stream. */
+  async #latest(kind: EventType, symbol: string): Promise<MarketEvent | undefined> {
+    const signal = AbortSignal.timeout(LATEST_TIMEOUT_MS)
+    const question = { kind, symbols: [symbol], source: this.source, signal }
+    const [event] = (await this.#provider.latest?.(question)) ?? []
+    return event
   }
 
   #deliver(batch: readonly MarketEvent[], receivedAt: number): void {
     this.#events += batch.length
-    this.#recent?.add(batch)
+    this.#recent.add(batch)
     for (const { sink } of this.#sinks) this.#guard('a sink', () => sink.append(batch), batch[0])
     this.#dispatcher.dispatch(batch, receivedAt)
   }
@@ -455,6 +493,7 @@ export class OpenFeed implements Feed {
   #add(topics: readonly Topic[]): void {
     this.#assertOpen()
     this.#repairer?.wanted(topics)
+    this.#health.start()
     this.#subscriptions.add(topics)
     this.#shards.add(topics)
   }
@@ -463,6 +502,7 @@ export class OpenFeed implements Feed {
     const gone = this.#subscriptions.release(topics)
     if (gone.length === 0) return
     this.#repairer?.forget(gone)
+    if (this.#subscriptions.isEmpty) this.#health.stop()
     this.#shards.remove(gone)
   }
 
@@ -576,6 +616,7 @@ export class OpenFeed implements Feed {
   async #over(reason: TickwireError | undefined): Promise<void> {
     this.#fatal = reason
     this.#stalls?.cancel()
+    this.#health.stop()
     this.#repairer?.close()
     this.#draining = [...this.#readers]
     const ends = this.#draining.map(reader => reader.end(reason))

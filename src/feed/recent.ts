@@ -1,28 +1,41 @@
-import type { EventType, Interval, MarketEvent } from '../market/events.ts'
+import { type EventType, Flag, type Interval, type MarketEvent } from '../market/events.ts'
 import type { Topic } from '../market/topics.ts'
 
 /** Events kept at hand: enough to tell apart what was delivered shortly before a hole. */
 const CAPACITY = 131_072
+/** How quickly a learned pace follows: the weight of the latest gap. */
+const WEIGHT = 1 / 16
 
-/** How far a topic has been seen, by venue time. */
+/** How far a topic has been seen. */
 export interface Seen {
   readonly kind: EventType
   readonly symbol: string
   readonly interval: Interval | undefined
+  /** Latest venue time. */
   timestamp: number
   nanos: number
+  /** When the last live event came, by our clock; `undefined` when none has in this process. */
+  receivedAt?: number
+  /** Learned time between live events, ms; `undefined` until a few have come. */
+  gapMs?: number
 }
 
 /**
- * What a feed has delivered lately. Taking an event costs one store; how far each topic has come is worked out in
- * bulk, when somebody asks or before an event is forgotten.
+ * What a feed has delivered lately. Taking an event costs one store; how far each topic has come, and at what pace, is
+ * worked out in bulk, when somebody asks or before an event is forgotten.
  */
 export class Recent {
   readonly #events: (MarketEvent | undefined)[] = new Array(CAPACITY)
+  readonly #lag: { add(lagMs: number): void } | undefined
   /** Events taken so far, and how many of them have been worked out. */
   #count = 0
   #known = 0
   readonly #seen = new Map<string, Map<string, Seen>>()
+
+  /** `lag` takes how long each live event was on its way. */
+  constructor(lag?: { add(lagMs: number): void }) {
+    this.#lag = lag
+  }
 
   add(batch: readonly MarketEvent[]): void {
     for (let i = 0; i < batch.length; i++) {
@@ -44,8 +57,8 @@ export class Recent {
   }
 
   /** Takes what was seen in an earlier life. */
-  restore(seen: Seen): void {
-    this.#topic(seen.kind, seen.interval).set(seen.symbol, { ...seen })
+  restore({ kind, symbol, interval, timestamp, nanos }: Seen): void {
+    this.#topic(kind, interval).set(symbol, { kind, symbol, interval, timestamp, nanos })
   }
 
   /** The events at hand whose venue time is not before `from`, oldest first. */
@@ -63,13 +76,28 @@ export class Recent {
       if (type === 'notice' || symbol === undefined) continue
       const interval = type === 'bar' ? event.interval : undefined
       const topic = this.#topic(type, interval)
-      const seen = topic.get(symbol)
-      if (!seen) topic.set(symbol, { kind: type, symbol, interval, timestamp, nanos })
-      else if (seen.timestamp < timestamp || (seen.timestamp === timestamp && seen.nanos < nanos)) {
+      let seen = topic.get(symbol)
+      if (!seen) {
+        seen = { kind: type, symbol, interval, timestamp, nanos }
+        topic.set(symbol, seen)
+      } else if (
+        seen.timestamp < timestamp ||
+        (seen.timestamp === timestamp && seen.nanos < nanos)
+      ) {
         seen.timestamp = timestamp
         seen.nanos = nanos
       }
+      if ((event.flags & Flag.repaired) === 0) this.#learn(seen, event)
     }
+  }
+
+  #learn(seen: Seen, { receivedAt, timestamp }: MarketEvent): void {
+    this.#lag?.add(receivedAt - timestamp)
+    const { receivedAt: before, gapMs } = seen
+    seen.receivedAt = receivedAt
+    if (before === undefined || receivedAt < before) return
+    const gap = receivedAt - before
+    seen.gapMs = gapMs === undefined ? gap : gapMs + (gap - gapMs) * WEIGHT
   }
 
   #topic(kind: EventType, interval: Interval | undefined): Map<string, Seen> {

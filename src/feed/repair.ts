@@ -51,7 +51,10 @@ const TOGETHER_MS = 60_000
 const RETRY_MS = { first: 500, most: 15_000 } as const
 
 export interface RepairHooks {
+  readonly source: string
   readonly clock: Clock
+  /** A record of history that can be no event. */
+  malformed(record: unknown, reason: string): void
   /** Delivers events, in order, as if they had just come. */
   emit(batch: readonly MarketEvent[]): void
   notice(name: NoticeName, message: string, details: Details): void
@@ -309,7 +312,9 @@ export class Repairer {
         if (this.#abort.signal.aborted) return
         const error = asError(thrown)
         const known = error instanceof TickwireError ? error : undefined
-        if (known?.fatal) return this.#giveUp(left(), error.message, known.code)
+        // Asked the same way, it would be refused again.
+        if (known?.fatal || known?.code === 'BAD_REQUEST')
+          return this.#giveUp(left(), error.message, known.code)
         await sleep(clock, known?.retryAfterMs ?? waitMs, this.#abort.signal)
         waitMs = Math.min(waitMs * 2, RETRY_MS.most)
         if (clock.now() - begun > giveUpMs) {
@@ -331,6 +336,8 @@ export class Repairer {
     const request = {
       ...{ kind, symbols: [...answers.keys()], from, to },
       ...(interval !== undefined && { interval }),
+      source: this.#hooks.source,
+      malformed: (record: unknown, reason: string) => this.#hooks.malformed(record, reason),
       signal: this.#abort.signal,
     }
     let count = 0

@@ -1,12 +1,13 @@
 import { Backoff, type BackoffOptions } from '../base/backoff.ts'
 import { type Clock, sleep, type Timer } from '../base/clock.ts'
 import { asError, TickwireError } from '../base/errors.ts'
+import type { Lease } from '../base/lease.ts'
 import type { Log } from '../base/log.ts'
 import { Pace } from '../base/pace.ts'
 import type { Random } from '../base/random.ts'
 import type { EventType, MarketEvent, NoticeName } from '../market/events.ts'
 import { formatTopic, type Topic } from '../market/topics.ts'
-import { type Lease, takeLease } from './lease.ts'
+import { takePlace } from './lease.ts'
 import type { Connection, Interest, Link, Provider, RawFrame } from './provider.ts'
 import type { Portion } from './subscriptions.ts'
 
@@ -44,7 +45,7 @@ export interface SessionHooks {
   resumed(topics: readonly Topic[]): void
   malformed(frame: Uint8Array, reason: string): void
   unknown(kind: string): void
-  /** No lease file can be written: the connection does without. */
+  /** A lease file cannot be written, kept fresh or removed: the connection does without. */
   unleased(error: Error): void
   /** The venue refuses these on this connection; returns those that no other connection carries or takes. */
   refused(topics: readonly Topic[], reason: TickwireError): readonly Topic[]
@@ -72,6 +73,8 @@ export class Session {
   #state: FeedState = 'waiting'
   #connects = 0
   #connection: Connection | undefined
+  /** Ends the connection for a reason of our own. */
+  #replace: ((reason: TickwireError) => void) | undefined
   /** Set while the loop runs; aborting it ends the loop. */
   #abort: AbortController | undefined
   #loop: Promise<void> = Promise.resolve()
@@ -135,6 +138,11 @@ export class Session {
     const abort = new AbortController()
     this.#abort = abort
     this.#loop = this.#loop.then(() => this.#run(abort.signal))
+  }
+
+  /** Ends the connection, to be made anew at once: it is open, and of no use. */
+  reopen(reason: string): void {
+    this.#replace?.(new TickwireError('CONNECTION_LOST', reason))
   }
 
   async close(): Promise<void> {
@@ -208,7 +216,13 @@ export class Session {
       this.#connection = connection
       connection.unsubscribe(initial.filter(topic => !this.#portion.has(topic)))
       this.#request(connection)
-      const reason = await connection.ended
+      // Closed by us it ends without a reason, which is what a source that has no more to give says.
+      let ours: TickwireError | undefined
+      this.#replace = why => {
+        ours ??= why
+        void connection.close()
+      }
+      const reason = (await connection.ended) ?? ours
       if (!reason) this.#hooks.notice('disconnected', 'closed', { code: 'CLOSED' })
       return reason
     } catch (thrown) {
@@ -224,12 +238,14 @@ export class Session {
     const { account, capabilities } = this.#provider
     if (!leases || !account) return undefined
     for (let told = false; !signal.aborted; told = true) {
-      let taken: ReturnType<typeof takeLease>
+      let taken: ReturnType<typeof takePlace>
+      const places = capabilities.limits.connections ?? 1
+      // Without a place to write, processes may throw each other off; that is no reason to have no data.
+      const failed = (error: Error) => this.#hooks.unleased(error)
       try {
-        taken = takeLease(leases, account, capabilities.limits.connections ?? 1, clock)
+        taken = takePlace(leases, account, places, clock, failed)
       } catch (error) {
-        // Without a place to write, processes may throw each other off; that is no reason to have no data.
-        this.#hooks.unleased(asError(error))
+        failed(asError(error))
         return undefined
       }
       if ('release' in taken) return taken

@@ -3,6 +3,7 @@ import type { TickwireError } from '../base/errors.ts'
 import type { MarketEvent } from '../market/events.ts'
 import { ANY, type Topic } from '../market/topics.ts'
 import { Handover } from './handover.ts'
+import type { Watched } from './health.ts'
 import type { Provider } from './provider.ts'
 import { type FeedState, Session, type SessionHooks } from './session.ts'
 import { Portion, type TopicState } from './subscriptions.ts'
@@ -14,6 +15,10 @@ const REBALANCE_MS = 30_000
 const UNEVEN = 1.5
 /** How long a connection that refused a symbol for want of room is taken to be full, ms. */
 const ROOM_MS = 60_000
+/** Attempts refused for want of a place, while another connection is open, after which one is given up. */
+const DENIALS = 3
+/** How long no further connection is opened then, ms. */
+const DENIED_MS = 600_000
 /** Symbols moved at a time. */
 const MOVES = 20
 /** How long two connections carry a symbol at most until one takes over, from the new one's confirmation, ms. */
@@ -27,6 +32,8 @@ interface Shard {
   /** Symbols this connection has shown it cannot exceed, for a while: it may have been a passing refusal. */
   room: number
   roomUntil: number
+  /** How often in a row the venue had no place for it, while it had one for another. */
+  denials: number
   /** Symbols it owns, and the sum of their weights at the last comparison. */
   count: number
   load: number
@@ -66,6 +73,8 @@ export class Shards {
   readonly #perShard: number
   #timer: Timer | undefined
   #timers = new Set<Timer>()
+  /** Until when the connections there are must do, epoch ms: the venue had no place for one more. */
+  #deniedUntil = 0
   #ended = 0
   #leaseless = false
 
@@ -87,6 +96,15 @@ export class Shards {
 
   get connects(): number {
     return this.#shards.reduce((sum, { session }) => sum + session.connects, 0)
+  }
+
+  /** The connections, and what has been confirmed to each. */
+  get connections(): Watched[] {
+    return this.#shards.map(({ portion, session }) => ({
+      topics: portion.in('acknowledged'),
+      isOpen: session.state === 'open',
+      reopen: reason => session.reopen(reason),
+    }))
   }
 
   /** What the venue has said of a topic. */
@@ -194,8 +212,12 @@ export class Shards {
     const others = this.#shards.filter(shard => shard !== except)
     const open = others.filter(shard => this.#room(shard) > 0)
     if (open.length > 0) return least(open, shard => shard.load)
-    if (this.#shards.length < this.#most) return this.#open()
+    if (this.#mayOpen()) return this.#open()
     return least(others.length > 0 ? others : this.#shards, shard => shard.count)
+  }
+
+  #mayOpen(): boolean {
+    return this.#shards.length < this.#most && this.#hooks.clock.now() >= this.#deniedUntil
   }
 
   #open(): Shard {
@@ -212,7 +234,11 @@ export class Shards {
         if (name === 'disconnected') this.#interrupted(shard)
         // The first connection has no number as long as it is the only one.
         const which = this.#shards.length > 1 ? ` (connection ${number})` : ''
-        notice(name, message + which, details)
+        if (this.#isDenied(shard, details?.code)) {
+          const rest = 'the venue has no place for this connection; the others carry its symbols'
+          notice(name, rest + which, details)
+          this.#giveUp(shard)
+        } else notice(name, message + which, details)
       },
       emit: (batch, receivedAt) => this.#emit(shard, batch, receivedAt),
       unleased: error => this.#unleased(error),
@@ -221,11 +247,34 @@ export class Shards {
     })
     const shard: Shard = {
       ...{ portion, session },
-      ...{ room: Number.POSITIVE_INFINITY, roomUntil: 0, count: 0, load: 0 },
+      ...{ room: Number.POSITIVE_INFINITY, roomUntil: 0, denials: 0, count: 0, load: 0 },
     }
     this.#shards.push(shard)
-    if (number === 2) this.#timer = this.#tick()
+    if (number === 2) this.#timer ??= this.#tick()
     return shard
+  }
+
+  /** Whether a connection that never came about has been refused a place often enough, others having theirs. */
+  #isDenied(shard: Shard, code: string | undefined): boolean {
+    const isOpen = ({ session }: Shard) => session.state === 'open'
+    const denied = code === 'CONNECTION_LIMIT' && shard.session.connects === 0
+    shard.denials = denied && this.#shards.some(isOpen) ? shard.denials + 1 : 0
+    return shard.denials >= DENIALS
+  }
+
+  /** The account has fewer places than was said, or others use them: what waits for this one goes to the others. */
+  #giveUp(shard: Shard): void {
+    this.#deniedUntil = this.#hooks.clock.now() + DENIED_MS
+    this.#shards.splice(this.#shards.indexOf(shard), 1)
+    void shard.session.close()
+    for (const move of [...this.#moves.values()]) if (move.to === shard) this.#cancel(move)
+    for (const topic of shard.portion.topics) {
+      shard.portion.remove([topic])
+      if (this.#owners.get(topic.symbol) === shard) this.#own(topic.symbol, undefined)
+      const to = this.#ownerOf(topic.symbol)
+      to.portion.add([topic])
+      to.session.reconcile()
+    }
   }
 
   /** Said once, however many connections there are and however often they are made anew. */
@@ -358,7 +407,7 @@ export class Shards {
   /** Takes a symbol in one piece from a full connection to one with room; false when there is none. */
   #rehome(symbol: string, shard: Shard): boolean {
     const able = this.#shards.some(other => other !== shard && this.#room(other) > 0)
-    if (!able && this.#shards.length >= this.#most) return false
+    if (!able && !this.#mayOpen()) return false
     const move = this.#moves.get(symbol)
     // A move that is over is only remembered for what is still on its way.
     if (move?.handover.done) this.#moves.delete(symbol)

@@ -140,6 +140,11 @@ export class Subscriptions implements Interest {
     return this.#revision
   }
 
+  /** Whether nobody wants anything. */
+  get isEmpty(): boolean {
+    return this.#users.size === 0
+  }
+
   get topics(): Topic[] {
     return [...this.#users.values()].map(({ topic }) => topic)
   }

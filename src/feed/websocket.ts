@@ -18,6 +18,8 @@ export interface WebSocketOptions {
   readonly openSocket?: OpenSocket
 }
 
+/** What `ws` calls a message above `maxPayload`. */
+const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
 /** Longest wait for the other side's part of the closing handshake, ms. */
 const CLOSE_TIMEOUT_MS = 1_000
 
@@ -312,10 +314,13 @@ class WebSocketConnection implements Connection, Inbox {
     }, everyMs)
   }
 
-  /** Starts the end: politely when it is our wish, at once when something is wrong. */
+  /**
+   * Starts the end. An open connection is closed politely whatever the reason: a venue keeps the slot of one that is
+   * cut. Where nobody answers, that would only take time.
+   */
   #end(reason: TickwireError | undefined): void {
     if (this.#phase === 'closing' || this.#phase === 'closed') return
-    const polite = reason === undefined && this.#phase === 'open'
+    const polite = this.#phase === 'open' && reason?.code !== 'MUTE'
     this.#phase = 'closing'
     this.#reason = reason
     this.#stopTimers()
@@ -329,13 +334,27 @@ class WebSocketConnection implements Connection, Inbox {
 
   #onClosed(end: SocketEnd): void {
     if (this.#phase === 'closed') return
-    const asked = this.#phase === 'closing'
+    const { error } = end
+    const [asked, connecting] = [this.#phase === 'closing', this.#phase === 'opening']
     this.#phase = 'closed'
     this.#stopTimers()
     this.#link.signal.removeEventListener('abort', this.#abort)
-    const reason = asked ? this.#reason : this.#judge(end)
+    const reason = asked
+      ? this.#reason
+      : error && !connecting
+        ? this.#broken(error)
+        : this.#judge(end)
     this.#rejectOpened(reason ?? new TickwireError('CLOSED', 'closed while connecting'))
     this.#resolveEnded(reason)
+  }
+
+  /** There was a connection: the address and the network to it are right. */
+  #broken(cause: Error): TickwireError {
+    const { maxFrameBytes } = this.#description
+    const { code } = cause as { code?: string }
+    const why =
+      code === TOO_LARGE ? `a message above the limit of ${maxFrameBytes} bytes` : cause.message
+    return new TickwireError('CONNECTION_LOST', `connection lost: ${why}`, { cause })
   }
 
   #judge(end: SocketEnd): TickwireError {

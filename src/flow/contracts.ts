@@ -1,4 +1,4 @@
-import type { EventType, Interval, MarketEvent } from '../market/events.ts'
+import type { Adjustment, EventType, Interval, MarketEvent } from '../market/events.ts'
 import type { Topic } from '../market/topics.ts'
 
 /**
@@ -48,19 +48,44 @@ export interface Checkpoint {
   readonly nanos: number
 }
 
-/** A question to the past; both bounds are inclusive, epoch ms. */
-export interface HistoryRequest {
+/** What questions to a source have in common. */
+interface Question {
   readonly kind: EventType
   readonly symbols: readonly string[]
+  /** Length of bars. @default '1m' */
   readonly interval?: Interval
+  /** The configured source; a provider puts it on the events it answers with. @default the provider's id */
+  readonly source?: string
+  /**
+   * Told of each record that can be no event (a price missing, or 0): it is left out of the answer. Without it such a
+   * record is taken for a fault of the venue, and ends the answer.
+   */
+  readonly malformed?: (record: unknown, reason: string) => void
+  /** Ends it, with `CLOSED`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A question to the past; both bounds are inclusive, epoch ms (a millisecond is in with all its nanoseconds). */
+export interface HistoryRequest extends Question {
   readonly from: number
   readonly to: number
-  readonly signal?: AbortSignal
+  /** How the prices of bars are to be adjusted for splits and dividends. @default 'raw' */
+  readonly adjustment?: Adjustment
 }
 
 /** Answers questions about the past, in time order per symbol. */
 export interface HistorySource {
+  /** Rejects rather than leave something out: only an iteration that came to its end has been the whole answer. */
   history(request: HistoryRequest): AsyncIterable<MarketEvent[]>
+}
+
+/** A question for the last of each symbol. */
+export interface LatestRequest extends Question {}
+
+/** Knows the last event of a kind, also of symbols nobody has subscribed to. */
+export interface LatestSource {
+  /** At most one event per symbol, in the order asked; none for a symbol the source has nothing of. */
+  latest(request: LatestRequest): Promise<MarketEvent[]>
 }
 
 /** What a client presents when it opens a WebSocket. Header names are lower case. */

@@ -63,6 +63,17 @@ const closeCode = z
     'is no close code that can be sent: 1000-1014 without 1004-1006, or 3000-4999',
   )
 
+/** HTTP statuses of the REST side. */
+const REST_STATUSES = [400, 401, 403, 404, 422, 429, 500, 502, 503] as const
+type RestStatus = (typeof REST_STATUSES)[number]
+
+/** What may be wrong with an answer of the REST side that looks right. */
+const REST_SPOILS = [
+  ...(['garbage', 'cut', 'silence', 'endless', 'repeated'] as const),
+  ...(['shuffled', 'outside', 'stranger', 'priceless'] as const),
+] as const
+type RestSpoil = (typeof REST_SPOILS)[number]
+
 interface FaultEntry {
   /** For people, in one sentence. */
   readonly does: string
@@ -100,6 +111,8 @@ interface FaultParameters<Time> {
   restart: { for?: Time }
   'late-pong': { by?: Time; for?: Time | undefined; on?: Which }
   'data-after-unsubscribe': { for?: Time; times?: number }
+  'rest-error': { status?: RestStatus; retryAfter?: Time | undefined; times?: number }
+  'rest-spoiled': { how?: RestSpoil; times?: number }
 }
 
 export type FaultName = keyof FaultParameters<FaultTime>
@@ -254,6 +267,18 @@ export const FAULTS: Readonly<Record<FaultName, FaultEntry>> = {
   'data-after-unsubscribe': {
     does: 'After the next unsubscribes the data still comes for a time.',
     params: { for: duration.default(1_000), times },
+  },
+  'rest-error': {
+    does: 'The next questions to the REST side are answered with this HTTP status and, where given, Retry-After.',
+    params: {
+      status: z.literal(REST_STATUSES).default(500),
+      retryAfter: duration.optional(),
+      times,
+    },
+  },
+  'rest-spoiled': {
+    does: 'The next answers of the REST side are wrong: `garbage` (a page of HTML), `cut` (half of it), `silence` (none), `endless` (empty, and more to come), `repeated` (the first page with one and the same token), `shuffled` (latest first), `outside` (another day), `stranger` (a symbol nobody asked for), `priceless` (a record without its price).',
+    params: { how: z.enum(REST_SPOILS).default('garbage'), times },
   },
 }
 

@@ -10,6 +10,11 @@ export interface ScriptedSocket {
   readonly closed: boolean
   /** Called with each frame the client sends; set by a script that answers. */
   onSent: ((frame: string | Uint8Array) => void) | undefined
+  /**
+   * Called when the client starts the end, politely or not; set by a script that leaves a `close` unanswered. Without
+   * it the end follows at once.
+   */
+  onClosing: ((how: 'close' | 'terminate') => void) | undefined
   /** Accepts the connection. */
   open(): void
   send(frame: string | Uint8Array): void
@@ -54,6 +59,7 @@ class MemorySocket implements ScriptedSocket {
   pings = 0
   closed = false
   onSent: ((frame: string | Uint8Array) => void) | undefined
+  onClosing: ((how: 'close' | 'terminate') => void) | undefined
   readonly client = {
     send: (frame: string | Uint8Array) => {
       if (this.closed) return
@@ -63,8 +69,14 @@ class MemorySocket implements ScriptedSocket {
     ping: () => {
       this.pings++
     },
-    close: (code = 1000, reason = '') => queueMicrotask(() => this.end({ code, reason })),
-    terminate: () => queueMicrotask(() => this.end({ code: 1006 })),
+    close: (code = 1000, reason = '') => {
+      this.onClosing?.('close')
+      if (!this.onClosing) queueMicrotask(() => this.end({ code, reason }))
+    },
+    terminate: () => {
+      this.onClosing?.('terminate')
+      queueMicrotask(() => this.end({ code: 1006 }))
+    },
   }
 
   constructor(

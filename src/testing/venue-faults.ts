@@ -2,11 +2,11 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { Fault, FaultName } from './faults.ts'
 
-/** Faults that wait for the next step of a connection's opening. */
+/** Faults that wait for the next step of a connection's opening, or for the next question to REST. */
 export const STEP_FAULTS = [
   ...(['upgrade-404', 'upgrade-429', 'upgrade-502', 'half-open', 'welcome-delayed'] as const),
   ...(['auth-error', 'auth-timeout', 'connection-limit', 'symbol-limit'] as const),
-  ...(['partial-ack', 'data-after-unsubscribe'] as const),
+  ...(['partial-ack', 'data-after-unsubscribe', 'rest-error', 'rest-spoiled'] as const),
 ] as const
 export type StepFault = (typeof STEP_FAULTS)[number]
 

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '../base/clock.ts'
+import { type Clock, sleep, type Timer } from '../base/clock.ts'
+import type { HttpGet } from '../base/http.ts'
 import type { OpenSocket, SocketEnd, SocketEvents, SocketRequest } from '../base/socket.ts'
 import type { VenueFrame, VenueHost, VenueLine, VenueWire } from './venue-wire.ts'
 
@@ -13,6 +14,29 @@ export function memoryTransport(host: VenueHost, clock: Clock, latencyMs = 0): O
   }
   return (request, events, clientClock) =>
     new MemoryLink(host, { request, events, clientClock }, clock, later).client
+}
+
+/** An `HttpGet` that ends at a venue in this process; questions and answers take as long as messages do. */
+export function memoryHttp(host: VenueHost, clock: Clock, latencyMs = 0): HttpGet {
+  const pass = () => (latencyMs > 0 ? sleep(clock, latencyMs) : Promise.resolve())
+  return async ({ url, headers, maxBytes }) => {
+    await pass()
+    const { pathname, search } = new URL(url)
+    const names = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
+    const question = { method: 'GET', url: pathname + search, headers: Object.fromEntries(names) }
+    const reply = host.reply(question)
+    if (reply === 'unreachable') throw refusedConnection()
+    // The client gives up by itself.
+    if (reply === 'silence') return new Promise(() => {})
+    await pass()
+    const body = Buffer.from(reply.body)
+    if (body.length > maxBytes) throw new RangeError(`an answer above ${maxBytes} bytes`)
+    return { status: reply.status, headers: reply.headers, body }
+  }
+}
+
+function refusedConnection(): Error {
+  return Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
 }
 
 interface Client {
@@ -122,8 +146,7 @@ class MemoryLink implements VenueWire {
     for (const [name, value] of Object.entries(request.headers)) headers[name.toLowerCase()] = value
     const answer = host.admit({ path: pathname + search, headers })
     if (answer === 'unreachable') {
-      const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
-      this.#clientEnds({ code: 1_006, reason: '', error })
+      this.#clientEnds({ code: 1_006, reason: '', error: refusedConnection() })
     } else if (typeof answer === 'object') {
       const { status, retryAfterMs } = answer
       const after = retryAfterMs === undefined ? {} : { retryAfterMs }
@@ -140,7 +163,8 @@ class MemoryLink implements VenueWire {
     const text = typeof frame === 'string'
     const data = text ? Buffer.from(frame) : frame
     if (data.length > request.maxFrameBytes) {
-      const error = new RangeError('Max payload size exceeded')
+      const code = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+      const error = Object.assign(new RangeError('Max payload size exceeded'), { code })
       this.#clientEnds({ code: 1_006, reason: '', error })
       this.#later(() => this.#venueEnds(true))
       return

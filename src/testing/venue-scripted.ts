@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TickwireError } from '../base/errors.ts'
+import type { HttpGet } from '../base/http.ts'
 import { type Random, seededRandom } from '../base/random.ts'
 import type { OpenSocket } from '../base/socket.ts'
 import type { ProtocolSession, UpgradeRequest } from '../flow/contracts.ts'
@@ -20,7 +21,8 @@ import { checkFaults, type Fault, type FaultName, type FaultOptions } from './fa
 import { type Listener, type ListenOptions, listenOn } from './venue.ts'
 import { VenueConnection } from './venue-connection.ts'
 import { FaultSchedule } from './venue-faults.ts'
-import { memoryTransport } from './venue-memory.ts'
+import { memoryHttp, memoryTransport } from './venue-memory.ts'
+import { type RestFault, spoiled } from './venue-rest.ts'
 import type {
   VenueAnswer,
   VenueFrame,
@@ -28,6 +30,7 @@ import type {
   VenueLine,
   VenueQuestion,
   VenueRefusal,
+  VenueReply,
   VenueWire,
 } from './venue-wire.ts'
 
@@ -56,6 +59,8 @@ export type Happening =
   | { readonly type: 'refused'; readonly status: number }
   | { readonly type: 'said'; readonly connection: number; readonly message: ControlMessage }
   | { readonly type: 'closed'; readonly connection: number; readonly clean: boolean }
+  /** It should listen again after a fault and cannot; tried again every second. */
+  | { readonly type: 'deaf'; readonly port: number; readonly reason: string }
   | { readonly type: 'fault'; readonly fault: FaultName; readonly connections: readonly number[] }
 
 /** A connection as the venue sees it. */
@@ -76,9 +81,11 @@ export interface ConnectionView {
 export interface ScriptedVenue extends AsyncDisposable {
   /** A transport for `alpaca({ openSocket })` that ends here. */
   readonly openSocket: OpenSocket
-  /** Listens on 127.0.0.1. @throws PORT_IN_USE */
+  /** A transport for `alpaca({ httpGet })` that ends here. */
+  readonly httpGet: HttpGet
+  /** Listens on 127.0.0.1. @throws PORT_IN_USE, or BAD_OPTION for a port this user may not have */
   listen(options?: ListenOptions): Promise<Listener>
-  /** Answers a question about history or latest values, as the REST side does over HTTP. */
+  /** Answers a question about history or latest values as the REST side does over HTTP, faults left aside. */
   answer(question: VenueQuestion): VenueAnswer
   /** Hands events to every client; each gets what it has subscribed to. */
   deliver(batch: readonly MarketEvent[]): void
@@ -111,6 +118,7 @@ export function scriptedVenue(options: ScriptedVenueOptions = {}): ScriptedVenue
 
 class AlpacaVenue implements ScriptedVenue, VenueHost {
   readonly openSocket: OpenSocket
+  readonly httpGet: HttpGet
   readonly attempts: number[] = []
   readonly struck: { readonly fault: FaultName; readonly at: number }[] = []
   readonly #clock: Clock
@@ -145,6 +153,7 @@ class AlpacaVenue implements ScriptedVenue, VenueHost {
     this.#record = new AlpacaRecord(this.#clock, options.record)
     this.#rest = new AlpacaRest(this.#server.accounts, this.#record, this.#clock, options.rest)
     this.openSocket = memoryTransport(this, this.#clock, options.latencyMs)
+    this.httpGet = memoryHttp(this, this.#clock, options.latencyMs)
     for (const fault of checkFaults(options.faults ?? [])) this.#schedule.add(fault)
   }
 
@@ -277,6 +286,18 @@ class AlpacaVenue implements ScriptedVenue, VenueHost {
 
   answer(question: VenueQuestion): VenueAnswer {
     return this.#rest.answer(question)
+  }
+
+  reply(question: VenueQuestion): VenueReply {
+    if (this.#closed || this.#clock.now() < this.#refusing) return 'unreachable'
+    const fault: RestFault | undefined = this.#schedule.take('rest-error', 'rest-spoiled')
+    if (!fault) return this.answer(question)
+    this.#note(fault.fault, [])
+    return spoiled(fault, question, asked => this.answer(asked))
+  }
+
+  deaf(port: number, { message }: Error): void {
+    this.#observe({ type: 'deaf', port, reason: message })
   }
 
   /** Runs something that sends data. */

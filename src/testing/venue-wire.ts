@@ -54,8 +54,13 @@ export interface VenueAnswer {
   readonly body: string
 }
 
+/** What becomes of a question: an answer, none ever, or nobody to be asked. */
+export type VenueReply = VenueAnswer | 'silence' | 'unreachable'
+
 /** Who stands behind a carrier. */
 export interface VenueHost {
   admit(request: UpgradeRequest): VenueRefusal | ((wire: VenueWire) => VenueLine)
-  answer(question: VenueQuestion): VenueAnswer
+  reply(question: VenueQuestion): VenueReply
+  /** After a pause nobody listens: the port is another's, or forbidden. It is tried again until it works. */
+  deaf?(port: number, reason: Error): void
 }

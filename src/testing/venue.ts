@@ -1,14 +1,14 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { type AddressInfo, Socket } from 'node:net'
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Clock, systemClock } from '../base/clock.ts'
-import { TickwireError } from '../base/errors.ts'
+import { asError, TickwireError } from '../base/errors.ts'
 import type { Protocol, ProtocolSession } from '../flow/contracts.ts'
 import type { MarketEvent } from '../market/events.ts'
 import { VenueConnection } from './venue-connection.ts'
 import { VenueSocket } from './venue-socket.ts'
-import type { VenueHost, VenueRefusal } from './venue-wire.ts'
+import type { VenueHost, VenueLine, VenueWire } from './venue-wire.ts'
 
 export interface ListenOptions {
   /** @default 0, which takes any free port */
@@ -29,41 +29,81 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** How long after a vain attempt to listen again the next one is made, ms. */
+const LISTEN_AGAIN_MS = 1_000
 /** Largest message taken from a client, bytes. */
 const MAX_MESSAGE_BYTES = 1_024 * 1_024
 
 /**
  * Puts a host on 127.0.0.1: WebSockets and plain HTTP on one port.
- * @throws PORT_IN_USE
+ * @throws PORT_IN_USE, or BAD_OPTION for a port this user may not have
  */
 export async function listenOn(host: VenueHost, options: ListenOptions = {}): Promise<Listener> {
   const { clock = systemClock() } = options
+  const admitted = new WeakMap<IncomingMessage, (wire: VenueWire) => VenueLine>()
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
     // The venue answers pings itself, ahead of data that waits, or late where a test wants that.
     autoPong: false,
+    // Asked only when the upgrade is sound: whoever is admitted takes a place.
+    verifyClient: ({ req }, decide) => {
+      const { socket } = req
+      // Gone already: `ws` would drop it without a word.
+      if (!socket.readable || !socket.writable) return void socket.destroy()
+      const answer = host.admit({ path: req.url ?? '/', headers: headersOf(req) })
+      if (typeof answer === 'function') {
+        admitted.set(req, answer)
+        decide(true)
+      } else if (answer === 'unreachable') {
+        // The network's own refusal comes from nobody listening; what slipped in before is reset.
+        socket.resetAndDestroy()
+      } else {
+        const { status, retryAfterMs } = answer
+        const after = retryAfterMs === undefined ? {} : { 'Retry-After': secondsOf(retryAfterMs) }
+        decide(false, status, '', after)
+      }
+    },
   })
   const clients = new Set<WebSocket>()
+  /** Streams that asked for another protocol; the HTTP server no longer counts them as its own. */
+  const strays = new Set<Duplex>()
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const { method = 'GET', url = '/' } = request
+    const reply = host.reply({ method, url, headers: headersOf(request) })
+    if (reply === 'silence') return
+    if (reply === 'unreachable') {
+      request.socket.resetAndDestroy()
+      return
+    }
+    response.writeHead(reply.status, reply.headers)
+    response.end(method === 'HEAD' ? undefined : reply.body)
+  }
+  /** HTTP/2 over plain text (curl --http2) and the like: an offer, which a server may pass over. */
+  const passOver = (request: IncomingMessage, stream: Socket) => {
+    strays.add(stream)
+    // Node lets go of a stream with an upgrade, its errors included.
+    stream.on('error', () => stream.destroy())
+    stream.on('close', () => strays.delete(stream))
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(stream)
+    response.on('finish', () => stream.end())
+    answer(request, response)
+  }
   const serve = (): Server => {
-    const http = createServer((request, response) => {
-      const { method = 'GET', url = '/' } = request
-      const { status, headers, body } = host.answer({ method, url, headers: headersOf(request) })
-      response.writeHead(status, headers)
-      response.end(method === 'HEAD' ? undefined : body)
-    })
+    const http = createServer(answer)
     http.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-      const answer = host.admit({ path: request.url ?? '/', headers: headersOf(request) })
-      if (typeof answer !== 'function') {
-        refuse(stream, answer)
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+        passOver(request, request.socket)
         return
       }
       sockets.handleUpgrade(request, stream, head, socket => {
         clients.add(socket)
         socket.on('close', () => clients.delete(socket))
         const wire = new VenueSocket(socket, stream, clock)
-        wire.serve(answer(wire))
+        wire.serve(admitted.get(request)!(wire))
       })
     })
     return http
@@ -73,6 +113,7 @@ export async function listenOn(host: VenueHost, options: ListenOptions = {}): Pr
   let closed = false
   let pausedUntil = 0
   let paused: { cancel(): void } | undefined
+  let deaf = false
   await listening(http, options.port ?? 0)
   const { port } = http.address() as AddressInfo
   const resume = () => {
@@ -84,8 +125,17 @@ export async function listenOn(host: VenueHost, options: ListenOptions = {}): Pr
       return
     }
     http = serve()
-    // Somebody else may have taken the port meanwhile: then nobody listens, which clients see.
-    listening(http, port).catch(() => http.close())
+    listening(http, port).then(
+      () => {
+        deaf = false
+      },
+      error => {
+        if (closed) return
+        if (!deaf) host.deaf?.(port, asError(error))
+        deaf = true
+        paused = clock.setTimeout(resume, LISTEN_AGAIN_MS)
+      },
+    )
   }
 
   return {
@@ -104,6 +154,7 @@ export async function listenOn(host: VenueHost, options: ListenOptions = {}): Pr
         closed = true
         paused?.cancel()
         for (const socket of clients) socket.terminate()
+        for (const stream of strays) stream.destroy()
         http.closeAllConnections()
         http.close(() => resolve())
       }),
@@ -113,7 +164,8 @@ export async function listenOn(host: VenueHost, options: ListenOptions = {}): Pr
 function listening(http: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     http.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(cause.code === 'EADDRINUSE' ? inUse(port, cause) : cause)
+      if (cause.code === 'EADDRINUSE') reject(inUse(port, cause))
+      else reject(cause.code === 'EACCES' ? forbidden(port, cause) : cause)
     })
     http.listen(port, '127.0.0.1', resolve)
   })
@@ -141,7 +193,7 @@ export interface Venue {
 
 /**
  * Serves a protocol on 127.0.0.1. For faults and history see `scriptedVenue`.
- * @throws PORT_IN_USE
+ * @throws PORT_IN_USE, or BAD_OPTION for a port this user may not have
  */
 export async function startVenue(protocol: Protocol, options: VenueOptions = {}): Promise<Venue> {
   const clock = systemClock()
@@ -160,7 +212,7 @@ export async function startVenue(protocol: Protocol, options: VenueOptions = {})
         return connection
       }
     },
-    answer: () => ({
+    reply: () => ({
       status: 426,
       headers: { 'content-type': 'text/plain' },
       body: 'this server speaks WebSocket only\n',
@@ -195,22 +247,18 @@ function headersOf(request: IncomingMessage): Record<string, string | undefined>
   return headers
 }
 
-function refuse(stream: Duplex, refusal: VenueRefusal): void {
-  if (refusal === 'unreachable') {
-    // The network's own refusal comes from nobody listening; a connection that slipped in before is reset.
-    if (stream instanceof Socket) stream.resetAndDestroy()
-    else stream.destroy()
-    return
-  }
-  const { status, retryAfterMs } = refusal
-  const after =
-    retryAfterMs === undefined ? '' : `Retry-After: ${Math.ceil(retryAfterMs / 1_000)}\r\n`
-  stream.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\n${after}Content-Length: 0\r\n\r\n`)
-}
+const secondsOf = (ms: number) => String(Math.ceil(ms / 1_000))
 
 function inUse(port: number, cause: Error): TickwireError {
   return new TickwireError('PORT_IN_USE', `another process listens on port ${port}`, {
     cause,
     hint: 'Choose another port, or 0 for any free one.',
+  })
+}
+
+function forbidden(port: number, cause: Error): TickwireError {
+  return new TickwireError('BAD_OPTION', `this user may not listen on port ${port}`, {
+    cause,
+    hint: 'Choose a port above 1023, or 0 for any free one.',
   })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -164,6 +164,8 @@ describe('bad input to sim gives one clear line and the right exit code', () => 
       ['--seed x', 2, /--seed cannot be "x"/, /whole number/],
       ['--symbols ,', 2, /list of symbols is empty/, /Name at least one/],
       ['--symbols BTC/USD', 2, /not a symbol of a US stock: "BTC\/USD"/, /stocks only/],
+      ['--symbols A*', 2, /not a symbol of a US stock: "A\*"/, /stocks only/],
+      ['--symbols SPY,*', 2, /not a symbol of a US stock: "\*"/, /stocks only/],
       ['--secret x', 2, /unknown option '--secret'/, /./],
       ['--faults none.yaml', 3, /none\.yaml cannot be read/, /testing\.md/],
       ['--faults broken.yaml', 3, /broken\.yaml:\d+: /, /fault: NAME/],
@@ -183,6 +185,15 @@ describe('bad input to sim gives one clear line and the right exit code', () => 
     const { port } = other.address() as AddressInfo
     await refused(t, `--port ${port}`, 5, new RegExp(`listens on port ${port}`), /another port/, {})
     other.close()
+  })
+
+  test('a port this user may not have', async t => {
+    t.mock.method(Server.prototype, 'listen', function (this: Server) {
+      const error = Object.assign(new Error('listen EACCES: permission denied'), { code: 'EACCES' })
+      queueMicrotask(() => this.emit('error', error))
+      return this
+    })
+    await refused(t, '--port 80', 2, /may not listen on port 80/, /above 1023/, {})
   })
 })
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import {
+import fs, {
+  chownSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
@@ -9,14 +11,18 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import type { Clock } from '../../src/base/clock.ts'
 import { silentLog } from '../../src/base/log.ts'
-import { takeLease } from '../../src/feed/lease.ts'
+import { takePlace } from '../../src/feed/lease.ts'
 import { handClock } from '../../src/testing/clock.ts'
 import { toyCapabilities, toyFeed, trade } from './toy-venue.ts'
 
+const takeLease = (place: string, account: string, places: number, clock: Clock) =>
+  takePlace(place, account, places, clock, error => assert.fail(error))
 const folder = mkdtempSync(join(tmpdir(), 'tickwire-lease-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const clock = handClock()
@@ -175,4 +181,52 @@ test('the folder is made, with those above it', () => {
   assert.equal(readdirSync(join(folder, 'new', 'deep')).length, 1)
   lease.release()
   rmSync(join(folder, 'new'), { recursive: true })
+})
+
+test('a folder that belongs to another user is not used, and the feed connects all the same', async t => {
+  const leases = join(folder, 'foreign')
+  mkdirSync(leases)
+  // Root may give it away; anybody else is somebody else for as long as this lasts.
+  if (process.getuid?.() === 0) chownSync(leases, 4_321, 4_321)
+  else t.mock.method(process as { getuid(): number }, 'getuid', () => 4_321)
+  const errors: string[] = []
+  const log = {
+    ...silentLog,
+    warn: (details: object) => errors.push(String((details as { error: Error }).error.message)),
+  }
+  const description = { account: 'x', capabilities: toyCapabilities }
+  const { clock, net, feed } = toyFeed({ description, feed: { leases, log } })
+  feed.trades('A', () => {})
+  await clock.advance(1)
+  assert.deepEqual([net.live, readdirSync(leases)], [1, []])
+  assert.match(errors.join(), /belongs to another user/)
+  assert.equal(errors.length, 1)
+  await feed.close()
+  rmSync(leases, { recursive: true })
+})
+
+test('a lease that can be neither kept fresh nor removed ends neither process nor feed, and is told once', async t => {
+  const warnings: string[] = []
+  const log = { ...silentLog, warn: (_: object, message: string) => warnings.push(message) }
+  const description = { account: 'stuck', capabilities: toyCapabilities }
+  const { clock, feed } = toyFeed({ description, feed: { leases: folder, log } })
+  feed.trades('A', () => {})
+  await clock.advance(1)
+  const refuse = () => {
+    throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+  }
+  t.mock.method(fs, 'utimesSync', refuse)
+  t.mock.method(fs, 'rmSync', refuse)
+  syncBuiltinESMExports()
+  try {
+    await clock.advance(25_000)
+    assert.equal(feed.state, 'open')
+    await feed.close()
+    await feed.done
+  } finally {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  }
+  assert.deepEqual(warnings, [`no lease file can be written in ${folder}; going on without`])
+  for (const file of readdirSync(folder)) rmSync(join(folder, file))
 })

@@ -50,7 +50,7 @@ function setUp(options: RepairOptions = {}) {
     recent,
     { ...REPAIR_DEFAULTS, ...options },
     {
-      clock,
+      ...{ source: 's', clock, malformed: () => {} },
       emit: deliver,
       notice: (name, _message, { code, count, symbol }) =>
         notices.push({

@@ -275,3 +275,66 @@ test('a confirmation with nothing of a request in it is its answer all the same'
   assert.equal(feed.stats().topics.acknowledged, 4)
   await feed.close()
 })
+
+test('however short each connection lives, there are ten attempts in ten seconds at most', async () => {
+  const { clock, net, feed } = toyFeed()
+  const begin = clock.now()
+  feed.trades('SPY', () => {})
+  const times: number[] = []
+  // Each is confirmed, so that the backoff starts over, and closed at once.
+  for (let ms = 0; ms < 60_000; ms += 20) {
+    await clock.advance(20)
+    while (times.length < net.sockets.length) times.push(clock.now() - begin)
+    if (net.last.sent.length > 1) net.last.end({ code: 1000 })
+  }
+  for (const [index, time] of times.entries()) {
+    const eleventh = times[index + 10]
+    // Seen in steps of 20 ms.
+    assert.ok(eleventh === undefined || eleventh - time >= 9_980, `${time} to ${eleventh}`)
+  }
+  assert.ok(times.length > 55, `${times.length} attempts`)
+  await feed.close()
+  assert.equal(clock.pending(), 0)
+})
+
+test('an error message on an open connection is answered with a closing handshake, not with a cut', async () => {
+  const { clock, net, feed } = toyFeed()
+  const notices = collect(feed)
+  feed.trades('SPY', () => {})
+  await clock.advance(1)
+  const socket = net.last
+  const ends: string[] = []
+  // A venue that hangs does not answer.
+  socket.onClosing = end => ends.push(end)
+  say(socket, { error: 9 })
+  await clock.advance(900)
+  assert.deepEqual([ends, socket.closed], [['close'], false])
+  trade(socket, 'SPY', 1)
+  await clock.advance(200)
+  assert.deepEqual([ends, socket.closed], [['close', 'terminate'], true])
+  assert.equal(feed.stats().events, notices.length, 'nothing is taken from it meanwhile')
+  assert.equal(notices.at(-1)?.code ?? '', 'VENUE_ERROR')
+  await feed.close()
+})
+
+test('what breaks an open connection is no lack of network; a message above the limit is named', async () => {
+  const messages: string[] = []
+  for (const [code, text] of [
+    ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'Max payload size exceeded'],
+    ['WS_ERR_INVALID_OPCODE', 'Invalid WebSocket frame: invalid opcode 3'],
+  ]) {
+    const { clock, net, feed } = toyFeed()
+    const notices = collect(feed)
+    feed.trades('SPY', () => {})
+    await clock.advance(1)
+    net.last.end({ code: 1006, error: Object.assign(new RangeError(text), { code }) })
+    await clock.advance(1)
+    const lost = notices.find(({ notice }) => notice === 'disconnected')
+    messages.push(`${lost?.code} ${lost?.message.replace(/;.*/, '')}`)
+    await feed.close()
+  }
+  assert.deepEqual(messages, [
+    'CONNECTION_LOST connection lost: a message above the limit of 1000000 bytes',
+    'CONNECTION_LOST connection lost: Invalid WebSocket frame: invalid opcode 3',
+  ])
+})

@@ -9,7 +9,7 @@ import type { Trade } from '../../src/market/events.ts'
 import type { Topic } from '../../src/market/topics.ts'
 import { handClock } from '../../src/testing/clock.ts'
 import type { ScriptedSocket } from '../../src/testing/sockets.ts'
-import { say, toyCapabilities, toyFeed, tradeOf } from './toy-venue.ts'
+import { oblige, say, toyCapabilities, toyFeed, tradeOf } from './toy-venue.ts'
 
 function sharded(limits: { connections?: number; symbolsPerConnection?: number }) {
   const toy = toyFeed({
@@ -499,3 +499,116 @@ async function settled<T>(
   await clock.advance(1)
   return asked
 }
+
+/** A feed at a venue that refuses whoever comes while so many are inside. */
+function crowded(symbolsPerConnection: number) {
+  const capabilities = { ...toyCapabilities, limits: { connections: 2, symbolsPerConnection } }
+  const toy = toyFeed({ obliging: false, description: { capabilities } })
+  const met = new Set<ScriptedSocket>()
+  const inside = new Set<ScriptedSocket>()
+  const meet = (socket: ScriptedSocket, places: number) => {
+    met.add(socket)
+    if ([...inside].filter(({ closed }) => !closed).length < places) {
+      inside.add(socket)
+      oblige(socket)
+      return
+    }
+    socket.onSent = () => say(socket, { error: 2 })
+    socket.open()
+    say(socket, { hello: true })
+  }
+  const pass = async (ms: number, places: number) => {
+    for (let passed = 0; passed < ms; passed += 50) {
+      await toy.clock.advance(50)
+      for (const socket of toy.net.sockets) {
+        if (!met.has(socket)) meet(socket, places)
+        if (!socket.closed) socket.pong()
+      }
+    }
+  }
+  return { ...toy, pass }
+}
+
+test('a connection that the venue has no place for is given up, and the others carry its symbols', async () => {
+  const { clock, net, feed, pass } = crowded(3)
+  const notices: string[] = []
+  feed.on('notice', ({ message, code }) => notices.push(`${code} ${message}`))
+  feed.trades(letters(5), () => {})
+  feed.trades('*', () => {})
+  await pass(1_000, 1)
+  assert.deepEqual([feed.stats().topics.acknowledged, feed.state], [4, 'waiting'])
+  await pass(30_000, 1)
+  assert.deepEqual([feed.stats().topics.acknowledged, feed.state], [6, 'open'])
+  const attempts = net.sockets.length
+  assert.equal(attempts, 4, 'three were refused')
+  assert.match(
+    notices.findLast(text => text.startsWith('CONNECTION_LIMIT'))!,
+    /no place for this connection; the others carry its symbols \(connection 2\)/,
+  )
+  // One more symbol is no reason to try again, until a while has passed.
+  feed.trades('X', () => {})
+  await pass(60_000, 1)
+  assert.deepEqual([feed.stats().topics.acknowledged, net.sockets.length], [7, attempts])
+  await pass(600_000, 1)
+  feed.trades('Y', () => {})
+  await pass(100, 2)
+  assert.deepEqual([net.live, feed.stats().topics.acknowledged], [2, 8])
+  await feed.close()
+  assert.deepEqual([net.live, clock.pending()], [0, 0])
+})
+
+test('while no connection has a place, none is given up', async () => {
+  const { clock, net, feed, pass } = crowded(1)
+  feed.trades(['A', 'B'], () => {})
+  await pass(90_000, 0)
+  assert.equal(feed.state, 'waiting')
+  await pass(90_000, 2)
+  assert.deepEqual([feed.state, net.live], ['open', 2])
+  await feed.close()
+  assert.deepEqual([net.live, clock.pending()], [0, 0])
+})
+
+test('what the old connection of a move held back comes at once when it dies', async () => {
+  const { clock, net, feed } = sharded({ connections: 2, symbolsPerConnection: 6 })
+  const seen: number[] = []
+  feed.trades(letters(8), event => seen.push(event.timestamp))
+  await clock.advance(1)
+  const [old, taker] = net.sockets as [ScriptedSocket, ScriptedSocket]
+  const busy = symbolsOf(old)
+  let number = 0
+  for (let ms = 0; ms < 30_000; ms += 100) {
+    for (const symbol of busy) say(old, { events: [tradeOf(symbol, ++number)] })
+    await clock.advance(100)
+  }
+  const moving = symbolsOf(taker).find(symbol => busy.includes(symbol))
+  assert.ok(moving, 'a move has begun')
+  const before = seen.length
+  say(taker, { events: [tradeOf(moving, ++number)] })
+  assert.equal(seen.length, before, 'held until the old one has shown it too')
+  old.end()
+  await clock.advance(1)
+  assert.deepEqual(seen.slice(before), [number])
+  await feed.close()
+})
+
+test('what a symbol weighs goes with it: a connection that has let a busy one go takes the next', async () => {
+  const { clock, net, feed, held } = sharded({ connections: 2, symbolsPerConnection: 4 })
+  const busy = feed.trades('A', () => {})
+  feed.trades(['B', 'C', 'D', 'E'], () => {})
+  await clock.advance(1)
+  const one = net.sockets.findIndex(socket => symbolsOf(socket).includes('A'))
+  const [first, second] = [net.sockets[one]!, net.sockets[1 - one]!]
+  // Both carry the same, so that nothing moves; one of them all of it for a single symbol.
+  const other = symbolsOf(second)[0]!
+  for (let ms = 0; ms < 30_000; ms += 100) {
+    say(first, { events: [tradeOf('A', ms + 1)] })
+    say(second, { events: [tradeOf(other, ms + 1)] })
+    await clock.advance(100)
+  }
+  assert.ok(symbolsOf(first).includes('A'))
+  busy.close()
+  feed.trades('Z', () => {})
+  await clock.advance(1)
+  assert.ok(held()[one]!.includes('Z'), JSON.stringify(held()))
+  await feed.close()
+})

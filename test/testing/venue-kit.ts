@@ -9,7 +9,8 @@ import { type ScriptedVenueOptions, scriptedVenue } from '../../src/testing/venu
 export const tradeOf = (symbol: string, price: number, id = price) =>
   createEvent({
     ...{ type: 'trade', symbol, source: 'venue', price, size: 100, id },
-    ...{ timestamp: Date.UTC(2024, 0, 15, 14, 30) + id, nanos: 123_456 },
+    // One a second, as the clock of the kit turns: a venue whose time stands still is falling behind.
+    ...{ timestamp: Date.UTC(2024, 0, 15, 14, 30) + id * 1_000, nanos: 123_456 },
     ...{ exchange: 'V', conditions: ['@'], tape: 'B' },
   })
 
@@ -30,9 +31,11 @@ export function liveFeed(options: KitOptions = {}) {
   const clock = handClock()
   const venue = scriptedVenue({ clock, ...options.venue })
   const keys = { key: 'PK', secret: 'secret' }
-  const provider = alpaca({ ...keys, openSocket: venue.openSocket, ...options.alpaca })
+  const { openSocket, httpGet } = venue
+  const provider = alpaca({ ...keys, openSocket, httpGet, clock, ...options.alpaca })
   const random = seededRandom(7)
-  const feed = openFeed(provider, { clock, random, log: silentLog, ...options.feed })
+  const quiet = { log: silentLog, leases: false } as const
+  const feed = openFeed(provider, { clock, random, ...quiet, ...options.feed })
   const notices: MarketEvent[] = []
   const seen: number[] = []
   feed.on('notice', notice => notices.push(notice))

@@ -1,11 +1,18 @@
 // Faults as they look on a real socket; what they do to a feed is tested in memory.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { systemClock } from '../../src/base/clock.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { openFeed } from '../../src/feed/feed.ts'
+import { alpaca } from '../../src/providers/alpaca/index.ts'
 import { alpacaServer } from '../../src/providers/alpaca/server.ts'
+import { handClock } from '../../src/testing/clock.ts'
 import { startVenue } from '../../src/testing/venue.ts'
 import { type ScriptedVenueOptions, scriptedVenue } from '../../src/testing/venue-scripted.ts'
 import { tradeOf } from './venue-kit.ts'
@@ -264,4 +271,183 @@ describe('on a real socket', () => {
     other.close()
     await venue.close()
   })
+})
+
+/** A client that writes its bytes itself; what it hears is in `text`. */
+class Raw {
+  readonly stream: Socket
+  text = ''
+  ended = false
+
+  constructor(port: number, lines: readonly string[]) {
+    this.stream = dial(port, '127.0.0.1')
+    this.stream.on('data', data => {
+      this.text += data.toString('latin1')
+    })
+    this.stream.on('error', () => {})
+    this.stream.on('close', () => {
+      this.ended = true
+    })
+    this.stream.write(`${[...lines, '', ''].join('\r\n')}`)
+  }
+}
+
+const upgrade = (path: string, ...more: string[]) => [
+  ...[`GET ${path} HTTP/1.1`, 'Host: venue', 'Connection: Upgrade', 'Upgrade: websocket'],
+  ...more,
+]
+const SOUND = ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==']
+
+describe('whatever a client does, the venue lives on', () => {
+  test('it resets while its upgrade is refused, or while it is reset itself', async () => {
+    const { venue, port, member } = await setUp()
+    const before = venue.attempts.length
+    for (let i = 0; i < 20; i++) {
+      const client = new Raw(port, upgrade('/nowhere', ...SOUND))
+      await once(client.stream, 'connect')
+      // Some reset at once, some when the answer is there.
+      if (i % 2) await until('the refusal', () => client.text.includes('404'))
+      client.stream.resetAndDestroy()
+    }
+    for (let i = 0; i < 4; i++) {
+      const client = new Raw(port, ['GET / HTTP/1.1', 'Connection: Upgrade', 'Upgrade: h2c'])
+      await once(client.stream, 'connect')
+      client.stream.resetAndDestroy()
+    }
+    await until('some were refused', () => venue.attempts.length > before + 8)
+    await new Promise(resolve => setTimeout(resolve, 50))
+    assert.equal((await member()).closed, undefined)
+  })
+
+  test('questions that name no path are answered', async () => {
+    const { venue, port } = await setUp()
+    venue.deliver([tradeOf('SPY', 5)])
+    const keys = ['Host: venue', 'APCA-API-KEY-ID: PK', 'APCA-API-SECRET-KEY: s']
+    for (const [line, status] of [
+      ['GET //', 404],
+      ['GET http://venue:99999/', 400],
+      ['OPTIONS *', 400],
+      ['GET /v2/stocks/SPY/trades', 200],
+    ]) {
+      const client = new Raw(port, [`${line} HTTP/1.1`, 'Connection: close', ...keys])
+      await until(`an answer to ${line}`, () => client.ended)
+      assert.match(client.text, new RegExp(`^HTTP/1.1 ${status} `), String(line))
+    }
+  })
+
+  test('an upgrade that is not sound takes no place and counts as no attempt', async () => {
+    const { venue, port, member } = await setUp({ server: { plan: { connections: 1 } } })
+    const headers = ['APCA-API-KEY-ID: PK', 'APCA-API-SECRET-KEY: s']
+    for (const broken of [
+      ['Sec-WebSocket-Version: 13'],
+      ['Sec-WebSocket-Version: 7', SOUND[1]!],
+      ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: short'],
+    ]) {
+      const client = new Raw(port, upgrade('/v2/iex', ...broken, ...headers))
+      await until('the end', () => client.ended)
+      assert.match(client.text, /^HTTP\/1\.1 400 /)
+    }
+    assert.deepEqual([venue.openConnections(), venue.attempts.length], [0, 0])
+    assert.equal((await member()).closed, undefined, 'the only place is free')
+  })
+
+  test('an offer of another protocol is passed over: the question is answered', async () => {
+    const { venue, port } = await setUp()
+    venue.deliver([tradeOf('SPY', 5)])
+    const client = new Raw(port, [
+      ...['GET /v2/stocks/SPY/trades?start=2024-01-15 HTTP/1.1', 'Host: venue'],
+      ...['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQ'],
+      ...['APCA-API-KEY-ID: PK', 'APCA-API-SECRET-KEY: s'],
+    ])
+    await until('the end', () => client.ended)
+    assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n.*"p":5/s)
+    assert.equal(venue.attempts.length, 0)
+    // Nor does one that is never answered keep the venue from ending.
+    venue.inject({ fault: 'rest-spoiled', how: 'silence' })
+    const silent = new Raw(port, ['GET / HTTP/1.1', 'Connection: Upgrade', 'Upgrade: h2c'])
+    await until('it struck', () => venue.struck.length === 1)
+    const closing = venue.close()
+    await until('its end', () => silent.ended)
+    await closing
+  })
+
+  test('a client that does not answer a close is let go after a second', async () => {
+    const clock = handClock()
+    const { venue, port } = await setUp({ clock })
+    const client = new Raw(port, upgrade('/v2/iex', ...SOUND))
+    await until('the welcome', () => client.text.includes('connected'))
+    venue.inject({ fault: 'close', code: 1_001 })
+    await until('the close frame', () => client.text.includes('\x88'))
+    await clock.advance(900)
+    assert.equal(venue.openConnections(), 1)
+    await clock.advance(200)
+    await until('it is gone', () => venue.openConnections() === 0)
+  })
+})
+
+test('a port taken by another while nobody listened is told, and listened on as soon as it is free', async () => {
+  const clock = handClock()
+  const told: string[] = []
+  const { venue, port, connect } = await setUp({
+    clock,
+    observe: happening => {
+      if (happening.type === 'deaf') told.push(`${happening.port} ${happening.reason}`)
+    },
+  })
+  venue.inject({ fault: 'restart', for: 100 })
+  const thief = createServer()
+  await until('the port is free', () => {
+    if (!thief.listening) thief.listen(port, '127.0.0.1').on('error', () => {})
+    return thief.listening
+  })
+  await clock.advance(100)
+  await until('it is told', () => told.length > 0)
+  for (let i = 0; i < 3; i++) {
+    await clock.advance(1_000)
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+  assert.deepEqual(told, [`${port} another process listens on port ${port}`], 'once')
+  thief.close()
+  await once(thief, 'close')
+  let open = false
+  for (let i = 0; i < 100 && !open; i++) {
+    await clock.advance(1_000)
+    const probe = connect()
+    probe.socket.on('open', () => {
+      open = true
+    })
+    await Promise.race([probe.ended(), once(probe.socket, 'open').catch(() => {})])
+  }
+  assert.ok(open, 'it listens again')
+})
+
+test('nothing is left behind in the process: no socket, no server, no timer, no listener', async () => {
+  const resources = () => process.getActiveResourcesInfo().filter(name => name !== 'Immediate')
+  const settled = async () => {
+    for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve))
+  }
+  await Promise.all(venues.splice(0).map(venue => venue.close()))
+  await settled()
+  const [before, listeners] = [resources().sort(), process.listenerCount('exit')]
+  const venue = scriptedVenue({ faults: [{ fault: 'duplicate', every: '1h' }] })
+  const { url } = await venue.listen()
+  const provider = alpaca({ key: 'PK', secret: 's', url: `${url}/v2/iex` })
+  const leases = mkdtempSync(join(tmpdir(), 'tickwire-venue-'))
+  const feed = openFeed(provider, {
+    log: silentLog,
+    leases,
+  })
+  const seen: number[] = []
+  feed.trades('SPY', ({ price }) => seen.push(price))
+  await until('a subscription', () => venue.connections.some(({ subscribed }) => subscribed.trades))
+  venue.deliver([tradeOf('SPY', 1)])
+  await until('a trade', () => seen.length === 1)
+  venue.inject({ fault: 'restart', for: 10 })
+  await until('it is back', () => feed.stats().connects === 2)
+  assert.ok(resources().length > before.length, 'there is something to be left behind')
+  await feed.close()
+  await venue.close()
+  await until('nothing is left', () => resources().sort().join() === before.join())
+  assert.equal(process.listenerCount('exit'), listeners)
+  rmSync(leases, { recursive: true })
 })

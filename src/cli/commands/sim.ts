@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import { TickwireError } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
+import { ANY } from '../../market/topics.ts'
 import { FEEDS } from '../../providers/alpaca/feeds.ts'
+import { alpaca } from '../../providers/alpaca/index.ts'
 import { INSTRUMENTS } from '../../providers/simulated/instruments.ts'
 import { simulated } from '../../providers/simulated/provider.ts'
 import { parseFaults } from '../../testing/faults.ts'
@@ -110,11 +112,20 @@ function symbolsOf(text: string | undefined): string[] {
   const given = text === undefined ? undefined : parseSymbols([text])
   const stocks = INSTRUMENTS.filter(({ market }) => market === 'stock').map(one => one.symbol)
   const symbols = given ?? stocks
-  const pair = symbols.find(symbol => symbol.includes('/'))
-  if (pair === undefined) return symbols.map(symbol => symbol.toUpperCase())
-  throw new TickwireError('BAD_SYMBOL', `not a symbol of a US stock: ${JSON.stringify(pair)}`, {
+  const wrong = symbols.find(symbol => !isStock(symbol))
+  if (wrong === undefined) return symbols.map(symbol => symbol.toUpperCase())
+  throw new TickwireError('BAD_SYMBOL', `not a symbol of a US stock: ${JSON.stringify(wrong)}`, {
     hint: "Alpaca's stock stream has stocks only, such as SPY.",
   })
+}
+
+/** Whether a client could subscribe to it: the provider's own check. */
+function isStock(text: string): boolean {
+  try {
+    return alpaca({ key: 'sim', secret: 'sim' }).symbol(text) !== ANY
+  } catch {
+    return false
+  }
 }
 
 /** @throws BAD_CONFIG */
@@ -136,6 +147,8 @@ function describe(happening: Happening): string[] {
       return [`#${happening.connection} connected to ${happening.path.split('?', 1)[0]}`]
     case 'closed':
       return [`#${happening.connection} ${happening.clean ? 'closed' : 'cut'}`]
+    case 'deaf':
+      return [`nobody listens on port ${happening.port}: ${happening.reason}; trying again`]
     case 'refused':
       return [`refused an upgrade with HTTP ${happening.status}`]
     case 'fault': {

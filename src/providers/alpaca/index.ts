@@ -1,4 +1,6 @@
+import type { Clock } from '../../base/clock.ts'
 import { TickwireError } from '../../base/errors.ts'
+import type { HttpGet } from '../../base/http.ts'
 import { encodeMsgpack } from '../../base/msgpack.ts'
 import type { OpenSocket } from '../../base/socket.ts'
 import { didYouMean } from '../../base/suggest.ts'
@@ -17,6 +19,7 @@ import {
   FEEDS,
   feedUrl,
 } from './feeds.ts'
+import { alpacaHistory, hasHistory } from './history.ts'
 import { alpacaVerdict, KEYS_PAGE } from './verdict.ts'
 
 export type { AlpacaCodec } from './codec.ts'
@@ -42,8 +45,20 @@ export interface AlpacaOptions {
   readonly connections?: number
   /** How messages are written on the wire; msgpack is smaller and faster. @default 'msgpack' */
   readonly codec?: AlpacaCodec
+  /**
+   * Address of the REST API that history and latest values come from: `https://host`, a path may follow.
+   * @default the venue's; where `url` is given, the same host and port by http or https
+   */
+  readonly restUrl?: string | undefined
   /** Another transport, for tests. @default `ws` */
   readonly openSocket?: OpenSocket
+  /** What carries questions to the REST API: `openHttp({ proxy, noProxy, ca })`, or a test. @default `openHttp()` */
+  readonly httpGet?: HttpGet | undefined
+  /**
+   * Time of the REST side, for tests. Providers that share a clock share the quota of an account.
+   * @default the machine's, one for the whole process
+   */
+  readonly clock?: Clock | undefined
 }
 
 /** A browser or a proxy in between may take a longer message apart, and no venue is known to like one. */
@@ -52,12 +67,22 @@ const MAX_REQUEST_BYTES = 16_384
 const REQUEST_OVERHEAD_BYTES = 256
 
 /**
- * Alpaca's stock stream: trades, quotes, bars (1m and 1d), statuses, LULD bands, imbalances, corrections, cancels.
+ * Alpaca's stock stream: trades, quotes, bars (1m and 1d), statuses, LULD bands, imbalances, corrections, cancels; and
+ * its REST API: history of trades, quotes and bars, and the latest of each, as far as there is one for the feed.
  * @throws MISSING_KEY, BAD_KEY, UNKNOWN_FEED, BAD_OPTION
  */
 export function alpaca(options: AlpacaOptions = {}): Provider {
-  const { openSocket } = options
-  return websocketProvider(alpacaDescription(options), openSocket ? { openSocket } : {})
+  const { openSocket, feed = 'iex', url, restUrl, httpGet, clock } = options
+  const description = alpacaDescription(options)
+  // The description has checked them.
+  const [key, secret] = [options.key!, options.secret!]
+  const { id } = description
+  return {
+    ...websocketProvider(description, openSocket ? { openSocket } : {}),
+    ...alpacaHistory({
+      ...{ id, feed, key, secret, url, restUrl, httpGet, clock, symbol: alpacaSymbol },
+    }),
+  }
 }
 
 /** The venue as data and pure functions. @throws as {@link alpaca} */
@@ -135,7 +160,7 @@ function capabilities(feed: AlpacaFeed, connections: number): Capabilities {
     keysPage: KEYS_PAGE,
     // Basic plan: one connection per feed, 30 symbols of trades and quotes. Paid plans carry more symbols.
     limits: { connections, symbolsPerConnection: SYMBOLS_PER_CONNECTION },
-    history: false,
+    history: hasHistory(feed),
     silenceHint: SILENCE[feed],
   }
 }

@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import type { Clock } from '../../base/clock.ts'
+import { asError } from '../../base/errors.ts'
 import { formatTime, parseTime } from '../../market/time.ts'
 import { encodeJsonMessage } from './encode.ts'
 import { FEED_NAMES } from './feeds.ts'
@@ -52,6 +53,9 @@ class Refusal extends Error {
   }
 }
 
+const unexpected = (thrown: unknown) =>
+  new Refusal(500, `internal server error: ${asError(thrown).message}`)
+
 export class AlpacaRest {
   readonly #accounts: Accounts
   readonly #record: AlpacaRecord
@@ -79,8 +83,8 @@ export class AlpacaRest {
       const body = this.#route(request, identity)
       return { status: 200, headers, body }
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      const { status, message, code } = error
+      // Whatever a client may ask, it must not end the venue.
+      const { status, message, code } = error instanceof Refusal ? error : unexpected(error)
       return { status, headers, body: JSON.stringify({ ...(code && { code }), message }) }
     }
   }
@@ -112,7 +116,7 @@ export class AlpacaRest {
   }
 
   #route({ method, url }: RestRequest, identity: Identity): string {
-    const { pathname, searchParams } = new URL(url, 'http://venue')
+    const { pathname, searchParams } = parseUrl(url)
     const [root, stocks, ...rest] = pathname.slice(1).split('/').map(decode)
     const known = root === 'v2' && stocks === 'stocks' && (method === 'GET' || method === 'HEAD')
     if (!known) throw new Refusal(404, 'Not Found')
@@ -166,7 +170,8 @@ export class AlpacaRest {
     const after = token ? parseToken(token) : undefined
     const page = new Map<string, string[]>()
     let count = 0
-    let last: string | undefined
+    let last: Token | undefined
+    let alike = after?.count ?? 0
     let more = false
     for (const symbol of [...symbols].sort()) {
       if (after && symbol < after.symbol) continue
@@ -178,7 +183,7 @@ export class AlpacaRest {
       if (after && symbol === after.symbol) {
         const at = entries.findIndex(entry => keyOf(kind, entry) === after.key)
         if (at < 0) throw new Refusal(400, 'invalid page_token')
-        entries = entries.slice(at + 1)
+        entries = entries.slice(at + after.count)
       }
       for (const entry of entries) {
         if (count === limit) {
@@ -189,12 +194,16 @@ export class AlpacaRest {
         const item = itemOf(entry)
         if (items) items.push(item)
         else page.set(symbol, [item])
-        last = keyOf(kind, entry)
+        const key = keyOf(kind, entry)
+        // Quotes may be alike in all things; then the token says how many of them have been given.
+        const goesOn = last?.key ?? (after?.symbol === symbol ? after.key : undefined)
+        alike = key === goesOn ? alike + 1 : 1
+        last = { key, count: alike }
         count++
       }
       if (more) break
     }
-    const next = more && last ? JSON.stringify(Buffer.from(last).toString('base64')) : 'null'
+    const next = more && last ? JSON.stringify(tokenOf(last)) : 'null'
     const lists = [...page].map(([symbol, items]) => `${JSON.stringify(symbol)}:[${items}]`)
     if (!single) return `{"${kind}":{${lists}},"next_page_token":${next}}`
     const items = page.get(symbols[0]!) ?? []
@@ -241,6 +250,15 @@ const KINDS: readonly RecordedKind[] = ['trades', 'quotes', 'bars']
 const isKind = (text: string | undefined): text is RecordedKind =>
   (KINDS as readonly (string | undefined)[]).includes(text)
 
+/** A question names a path (`//` is one too), or a whole address where a proxy is meant. */
+function parseUrl(url: string): URL {
+  try {
+    return new URL(url.startsWith('/') ? `http://venue${url}` : url)
+  } catch {
+    throw new Refusal(400, 'invalid path')
+  }
+}
+
 function decode(part: string): string {
   try {
     return decodeURIComponent(part)
@@ -285,13 +303,24 @@ function keyOf(kind: RecordedKind, entry: Entry): string {
   return kind === 'bars' ? `${symbol}|M|${time}` : `${symbol}|${time}|${rest(entry)}`
 }
 
-function parseToken(token: string): { symbol: string; key: string } {
-  const key = Buffer.from(token, 'base64').toString('utf8')
+interface Token {
+  readonly key: string
+  /** How many items of this key have been given. */
+  readonly count: number
+}
+
+function tokenOf({ key, count }: Token): string {
+  return Buffer.from(count > 1 ? `${key}#${count}` : key).toString('base64')
+}
+
+function parseToken(token: string): Token & { readonly symbol: string } {
+  const text = Buffer.from(token, 'base64').toString('utf8')
+  const [key = '', count = '1'] = text.split('#')
   const bar = key.indexOf('|')
-  if (bar <= 0 || Buffer.from(key).toString('base64') !== token) {
+  if (bar <= 0 || !/^[1-9]\d{0,6}$/.test(count) || Buffer.from(text).toString('base64') !== token) {
     throw new Refusal(400, 'invalid page_token')
   }
-  return { symbol: key.slice(0, bar), key }
+  return { symbol: key.slice(0, bar), key, count: Number(count) }
 }
 
 function symbolsOf(query: URLSearchParams): string[] {

@@ -117,6 +117,27 @@ describe('history', () => {
     )
   })
 
+  test('pages tell quotes apart that are alike in all things', () => {
+    const { record, ask } = setUp()
+    const alike = (ms: number) =>
+      createEvent({
+        ...{ type: 'quote', symbol: 'SPY', source: 'v', timestamp: OPEN + ms, bid: 5, bidSize: 1 },
+        ...{ ask: 6, askSize: 1 },
+      })
+    record.add([1, 2, 2, 2, 2, 2, 3].map(alike))
+    for (const limit of [1, 2, 3, 4]) {
+      const seen: string[] = []
+      let token: string | null | undefined
+      for (let page = 0; page < 10 && token !== null; page++) {
+        const next = token ? `&page_token=${encodeURIComponent(token)}` : ''
+        const { json } = ask(`/v2/stocks/quotes?symbols=SPY&limit=${limit}${next}`)
+        seen.push(...(json.quotes as Record<string, { t: string }[]>).SPY!.map(({ t }) => t[22]!))
+        token = json.next_page_token
+      }
+      assert.equal(seen.join(''), '1222223')
+    }
+  })
+
   test('marks what was canceled or corrected', () => {
     const { record, ask } = setUp()
     const base = { symbol: 'SPY', source: 'v', timestamp: OPEN + 9, exchange: 'V' }
@@ -222,6 +243,27 @@ describe('refusals', () => {
       assert.match(String(answer.json.message), message)
     })
   }
+
+  test('whatever is asked there is an answer, also to what is no path and to what goes wrong within', t => {
+    const { record, ask } = setUp()
+    for (const [url, status] of [
+      ['//', 404],
+      ['///v2/stocks', 404],
+      ['*', 400],
+      ['http://', 400],
+      ['http://venue:99999/v2/stocks/SPY/trades', 400],
+      ['/v2/stocks/%E0%A4/trades', 400],
+      ['http://elsewhere/v2/stocks/SPY/trades', 200],
+    ] as const) {
+      assert.equal(ask(url).status, status, url)
+    }
+    t.mock.method(record, 'list', () => {
+      throw new Error('boom')
+    })
+    const { status, json } = ask('/v2/stocks/SPY/trades')
+    assert.equal(status, 500)
+    assert.deepEqual(json as unknown, { message: 'internal server error: boom' })
+  })
 
   test('without a key or with a wrong one: 401; a token without scope: 403', () => {
     const accounts = { PK: 's' }

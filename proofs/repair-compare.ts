@@ -1,0 +1,188 @@
+import { hasFlag, type MarketEvent, type Notice } from '../src/market/events.ts'
+import type { Sent } from './repair-market.ts'
+
+export interface Terms {
+  readonly maxHoldMs: number
+  readonly overlapMs: number
+  /** Whether history was taken away for good: then holes may stay, where that is said. */
+  readonly deprived: boolean
+  /** Whether the venue's own frames came in order. */
+  readonly ordered: boolean
+}
+
+/** Compares what was recorded with what the venue sent; returns what is not as it should be. */
+export function compare(truth: readonly Sent[], tape: readonly MarketEvent[], terms: Terms): string[] {
+  const faults: string[] = []
+  const said = tape.flatMap((event, at) => (event.type === 'notice' ? [{ event, at }] : []))
+  const unrepaired = said
+    .map(({ event }) => event)
+    .filter(({ notice }) => notice === 'unrepaired')
+  if (!terms.deprived && unrepaired.length > 0) faults.push(`unrepaired: ${unrepaired[0]!.message}`)
+  const wanted = byTopic(truth, ({ event }) => event)
+  const got = byTopic(
+    tape.map((event, at) => ({ event, at })).filter(({ event }) => event.type !== 'notice'),
+    ({ event }) => event,
+  )
+  for (const [topic, sent] of wanted) {
+    const came = got.get(topic) ?? []
+    const counts = new Map<string, number>()
+    for (const { event } of came) add(counts, keyOf(event), 1)
+    const missing = sent.filter(({ event }) => add(counts, keyOf(event), -1) < 0)
+    const lost = missing.filter(one => !isExcused(one, unrepaired, terms, truth))
+    const extra = [...counts].filter(([, count]) => count > 0)
+    if (lost.length > 0) {
+      const { event, at } = lost[0]!
+      const when = `${(event.timestamp % 1e6) / 1e3}, sent ${(at % 1e6) / 1e3}`
+      faults.push(`${topic}: ${lost.length} of ${sent.length} missing, first at ${when}`)
+    }
+    if (extra.length > 0) faults.push(`${topic}: ${extra.length} too many, first ${extra[0]![0]}`)
+    if (lost.length + extra.length > 0) continue
+    const [a, b] = [sent, came].map(list => list.map(({ event }) => event).sort(byPlace))
+    // Those that are excused are missing.
+    if (missing.length === 0 && a!.some((event, i) => keyOf(event) !== keyOf(b![i]!))) {
+      faults.push(`${topic}: another order`)
+    }
+    if (terms.ordered) faults.push(...misplaced(topic, sent, came, said, terms))
+  }
+  for (const topic of got.keys()) if (!wanted.has(topic)) faults.push(`${topic} was never sent`)
+  return faults
+}
+
+interface Came {
+  readonly event: MarketEvent
+  /** Index on the tape. */
+  readonly at: number
+}
+
+/** Events that came behind later ones although the policy `hold` promises otherwise. */
+function misplaced(
+  topic: string,
+  sent: readonly Sent[],
+  came: readonly Came[],
+  said: readonly { readonly event: Notice; readonly at: number }[],
+  { maxHoldMs }: Terms,
+): string[] {
+  // Late reports have no place of their own; neither have corrections and cancels, which history dates by their trade.
+  const places = new Map<string, { readonly rank: number; readonly at: number }>()
+  let [latest, rank] = [undefined as MarketEvent | undefined, 0]
+  for (const { event, at } of sent) {
+    if (event.type === 'correction' || event.type === 'cancel') return []
+    const later = latest ? byTime(event, latest) : 1
+    if (later < 0) continue
+    // History has an order of its own for what happened at one time.
+    if (later > 0) rank++
+    latest = event
+    places.set(keyOf(event), { rank, at })
+  }
+  const passed: { readonly rank: number; readonly at: number }[] = []
+  let most = 0
+  for (const { event, at } of came) {
+    const place = places.get(keyOf(event))
+    if (!place) continue
+    if (place.rank >= most) {
+      most = place.rank
+      passed.push({ rank: place.rank, at })
+      continue
+    }
+    if (!hasFlag(event, 'repaired')) return [`${topic}: a live event came behind a later one`]
+    // The hole it was in began to be filled after it was sent, and was closed at the next word of that.
+    const concerns = ({ kind, symbol }: Notice) =>
+      kind === event.type && (symbol === undefined || symbol === event.symbol)
+    const words = said.filter(one => concerns(one.event))
+    const closed = words.find(one => one.event.notice === 'repaired' && one.at > at)
+    const gaps = words.filter(one => one.event.notice === 'gap' && one.at < at)
+    const begun = gaps.find(one => one.event.receivedAt >= place.at) ?? gaps.at(-1)
+    if (!closed || !begun) continue
+    if (closed.event.receivedAt - begun.event.receivedAt >= maxHoldMs) continue
+    // What was delivered before the hole was known of cannot be helped.
+    if (!passed.some(one => one.rank > place.rank && one.at > begun.at && one.at < at)) continue
+    const when = (event.timestamp % 1e6) / 1e3
+    return [`${topic}: what was missed at ${when} came behind live events that could have waited`]
+  }
+  return []
+}
+
+/** Whether an event may be missing: said to be, or put right so late that no repair looks that far back. */
+function isExcused(
+  { event, at }: Sent,
+  unrepaired: readonly Notice[],
+  { overlapMs, deprived }: Terms,
+  truth: readonly Sent[],
+): boolean {
+  const kind = event.type === 'correction' || event.type === 'cancel' ? 'trade' : event.type
+  if (kind !== event.type && at - tradeOf(event, truth) > overlapMs) return true
+  return (
+    deprived &&
+    unrepaired.some(
+      one =>
+        one.kind === kind &&
+        (one.symbol === undefined || one.symbol === event.symbol) &&
+        at >= one.from! - 1 &&
+        at <= one.to!,
+    )
+  )
+}
+
+/** The time of the trade that is put right. */
+function tradeOf(event: MarketEvent, truth: readonly Sent[]): number {
+  const id = event.type === 'correction' ? event.originalId : event.type === 'cancel' && event.id
+  const trade = truth.find(
+    ({ event: one }) =>
+      one.type === 'trade' &&
+      one.symbol === event.symbol &&
+      one.id === id &&
+      one.exchange === (event as { exchange?: string }).exchange,
+  )
+  return trade?.event.timestamp ?? 0
+}
+
+function byTopic<T>(list: readonly T[], eventOf: (one: T) => MarketEvent): Map<string, T[]> {
+  const topics = new Map<string, T[]>()
+  for (const one of list) {
+    const { symbol, type } = eventOf(one)
+    const key = `${symbol} ${type}s`
+    const held = topics.get(key)
+    if (held) held.push(one)
+    else topics.set(key, [one])
+  }
+  return topics
+}
+
+const keys = new WeakMap<MarketEvent, string>()
+
+/**
+ * What the venue says of an event. History does not say when a trade was put right, nor whether a cancel was an error:
+ * these are left out.
+ */
+function keyOf(event: MarketEvent): string {
+  const known = keys.get(event)
+  if (known !== undefined) return known
+  const { receivedAt: _receivedAt, seq: _seq, flags: _flags, source: _source, ...fields } = event
+  const unknown = ['timestamp', 'nanos', 'action', 'adjustment']
+  const from = event.type === 'correction' || event.type === 'cancel' ? 0 : 3
+  const text = JSON.stringify(fields, (name, value) =>
+    unknown.indexOf(name) >= from ? undefined : value,
+  )
+  keys.set(event, text)
+  return text
+}
+
+const byTime = (a: MarketEvent, b: MarketEvent) => a.timestamp - b.timestamp || a.nanos - b.nanos
+
+/** (timestamp, nanos, exchange, id), and by all that is said where these are the same. */
+function byPlace(a: MarketEvent, b: MarketEvent): number {
+  const exact = a.type === 'correction' || a.type === 'cancel'
+  const [x, y] = [placeOf(a), placeOf(b)]
+  return (exact ? 0 : byTime(a, b)) || (x < y ? -1 : x > y ? 1 : 0)
+}
+
+function placeOf(event: MarketEvent): string {
+  const { exchange = '', id = '' } = event as { exchange?: string; id?: string | number }
+  return `${exchange}|${String(id).padStart(20, '0')}|${keyOf(event)}`
+}
+
+function add(counts: Map<string, number>, key: string, by: number): number {
+  const count = (counts.get(key) ?? 0) + by
+  counts.set(key, count)
+  return count
+}
