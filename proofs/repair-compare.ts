@@ -11,12 +11,14 @@ export interface Terms {
 }
 
 /** Compares what was recorded with what the venue sent; returns what is not as it should be. */
-export function compare(truth: readonly Sent[], tape: readonly MarketEvent[], terms: Terms): string[] {
+export function compare(
+  truth: readonly Sent[],
+  tape: readonly MarketEvent[],
+  terms: Terms,
+): string[] {
   const faults: string[] = []
   const said = tape.flatMap((event, at) => (event.type === 'notice' ? [{ event, at }] : []))
-  const unrepaired = said
-    .map(({ event }) => event)
-    .filter(({ notice }) => notice === 'unrepaired')
+  const unrepaired = said.map(({ event }) => event).filter(({ notice }) => notice === 'unrepaired')
   if (!terms.deprived && unrepaired.length > 0) faults.push(`unrepaired: ${unrepaired[0]!.message}`)
   const wanted = byTopic(truth, ({ event }) => event)
   const got = byTopic(

@@ -85,6 +85,13 @@ export class Process {
     return events
   }
 
+  /** Resolves when what is on its tape would outlive it. */
+  async written(): Promise<void> {
+    while (this.tape.written.seq < this.tape.end.seq) {
+      await new Promise(resolve => setTimeout(resolve, 1))
+    }
+  }
+
   async close(): Promise<void> {
     await this.feed.close()
     await this.tape.close()
@@ -128,7 +135,8 @@ class Mortal {
     this.world = {
       clock: own,
       openSocket: (request, events) => {
-        const alive = <A extends unknown[]>(call: (...args: A) => void) =>
+        const alive =
+          <A extends unknown[]>(call: (...args: A) => void) =>
           (...args: A) => {
             if (!this.#dead) call(...args)
           }

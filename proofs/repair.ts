@@ -8,6 +8,7 @@ import { openHttp } from '../src/base/http-network.ts'
 import { type Random, seededRandom } from '../src/base/random.ts'
 import { openWebSocket } from '../src/base/socket.ts'
 import type { FeedOptions } from '../src/feed/feed.ts'
+import { Multiset } from '../src/feed/identity.ts'
 import type { Provider } from '../src/feed/provider.ts'
 import { REPAIR_DEFAULTS, type RepairOptions } from '../src/feed/repair.ts'
 import type { HistoryRequest } from '../src/flow/contracts.ts'
@@ -29,6 +30,8 @@ export interface RoundOptions {
   readonly sockets?: boolean
 }
 
+const CHANNELS = ['trades', 'quotes', 'bars', 'corrections', 'cancels'] as const
+
 const SOCKETS = { chaosMs: 5_000, calmMs: 1_500, stepMs: 50, lagMs: 300, mostDeadMs: 500 }
 const MEMORY = { calmMs: 5_000, stepMs: 100, lagMs: 1_000, mostDeadMs: 10_000 }
 /** How long a round waits for what has to come at last, ms. */
@@ -37,9 +40,13 @@ const PATIENCE = { sockets: 15_000, memory: 1_800_000 }
 /** One experiment; returns what did not hold. */
 export async function round(seed: number, options: RoundOptions = {}): Promise<string[]> {
   const root = mkdtempSync(join(tmpdir(), 'tickwire-repair-'))
+  const { take } = Multiset.prototype
+  // As if nothing that history shows had been delivered before.
+  if (options.without === 'dedupe') Multiset.prototype.take = () => false
   try {
     return await experiment(seed, options, root)
   } finally {
+    Multiset.prototype.take = take
     rmSync(root, { recursive: true, force: true })
   }
 }
@@ -86,12 +93,12 @@ async function experiment(
     Process.start(world, left, make, feedOptions)
   let process = await start(onDisk ? folderOf(root, generation) : [])
   const subscribe = () => {
-    const wanted = { trades: SYMBOLS, quotes: SYMBOLS, bars: SYMBOLS }
-    process.feed.subscribe(wanted).catch(() => {})
+    const request = Object.fromEntries(CHANNELS.map(channel => [channel, SYMBOLS]))
+    process.feed.subscribe(request).catch(() => {})
   }
   const confirmed = async () => {
     for (let ms = 0; ms < PATIENCE[sockets ? 'sockets' : 'memory']; ms += times.stepMs) {
-      if (process.feed.stats().topics.acknowledged === 3 * SYMBOLS.length) return true
+      if (process.feed.stats().topics.acknowledged === CHANNELS.length * SYMBOLS.length) return true
       await pass(times.stepMs)
     }
     return false
@@ -104,7 +111,8 @@ async function experiment(
     deliver: batch => venue.deliver(batch),
   })
   market.open(clock.now())
-  await pass(sockets ? 100 : 500)
+  await pass(sockets ? 200 : 500)
+  await process.written()
 
   const menu = { sockets, reorder: random() < 0.5 }
   const deprived = !without && random() < 0.05

@@ -18,12 +18,19 @@ describe('lifecycle', () => {
   })
 
   test('5 rounds on sockets hold', async () => {
+    const before = leftovers()
     const seeds = [1, 2, 3, 4, 5]
     const rounds = await Promise.all(seeds.map(seed => round(seed, { sockets: true })))
     for (const [index, faults] of rounds.entries()) {
       const repeat = `npm run prove -- lifecycle --rounds 1 --seed ${seeds[index]} --sockets`
       assert.deepEqual(faults, [], repeat)
     }
+    // Sockets that have been told to go take a moment.
+    const start = performance.now()
+    while (leftovers(before).length > 0 && performance.now() - start < 5_000) {
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    assert.deepEqual(leftovers(before), [], 'sockets, servers, timers and listeners of the process')
   })
 
   for (const without of MUTATIONS) {
@@ -68,6 +75,17 @@ describe('crash', () => {
     await Promise.all([lane(), lane()])
   })
 })
+
+/** What keeps the process alive and who waits for its end, but for what was there before. */
+function leftovers(before: readonly string[] = []): string[] {
+  const listeners = process.listeners('exit').map(listener => `exit ${listener.name}`)
+  const left = [...process.getActiveResourcesInfo(), ...listeners]
+  for (const name of ['Immediate', ...before]) {
+    const at = left.indexOf(name)
+    if (at >= 0) left.splice(at, 1)
+  }
+  return left
+}
 
 async function prove(name: string, rounds: number, seed: number, ...more: readonly string[]) {
   const args = [name, '--rounds', `${rounds}`, '--seed', `${seed}`, ...more]

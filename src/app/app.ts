@@ -1,15 +1,16 @@
 import { type Clock, systemClock } from '../base/clock.ts'
-import { TickwireError } from '../base/errors.ts'
-import type { Log } from '../base/log.ts'
+import { asError, TickwireError } from '../base/errors.ts'
+import { type Log, stderrLog } from '../base/log.ts'
 import { type Feed, type FeedOptions, openFeed, type Resume } from '../feed/feed.ts'
 import type { Provider } from '../feed/provider.ts'
 import { REPAIR_DEFAULTS, type RepairOptions } from '../feed/repair.ts'
 import type { Checkpoint } from '../flow/contracts.ts'
-import { createEvent, type MarketEvent } from '../market/events.ts'
+import { createEvent, type MarketEvent, type Notice } from '../market/events.ts'
 import { openFileTape } from '../tape/file/file.ts'
 import type { Retention } from '../tape/file/retention.ts'
 import { memoryTape } from '../tape/memory.ts'
 import type { Tape } from '../tape/tape.ts'
+import { LedgerFile } from './ledger-file.ts'
 
 export interface AppConfig {
   readonly provider: Provider
@@ -65,11 +66,24 @@ export async function openApp(config: AppConfig): Promise<App> {
   }
   const feed = openFeed(provider, options)
   feed.pipe(tape)
+  const account = config.record && !unrecorded && (await openAccount(config.record.folder, log))
+  if (account) feed.pipe(account.ledger)
   const close = async () => {
     await feed.close()
+    if (account) await account.close()
     await tape.close()
   }
   return { feed, tape, checkpoints, unrecorded, close, [Symbol.asyncDispose]: close }
+}
+
+/** The ledger beside a tape; one that cannot be read is left alone, and nothing is kept account of. */
+async function openAccount(folder: string, log: Log = stderrLog): Promise<LedgerFile | undefined> {
+  try {
+    return await LedgerFile.open(folder, log)
+  } catch (error) {
+    log.warn({ error: asError(error).message }, 'no account is kept: the ledger cannot be read')
+    return undefined
+  }
 }
 
 /**
@@ -81,12 +95,46 @@ export async function resumeOf(
   checkpoints: readonly Checkpoint[],
   repair: RepairOptions = {},
 ): Promise<Resume> {
-  const { overlapMs } = { ...REPAIR_DEFAULTS, ...repair }
   const newest = checkpoints.reduce((most, one) => Math.max(most, one.timestamp), 0)
-  const recent: MarketEvent[] = []
-  const from = { time: newest - overlapMs }
-  if (newest > 0) for await (const batch of tape.read({ from, live: false })) recent.push(...batch)
-  return { checkpoints, recent }
+  if (newest === 0) return { checkpoints, recent: [], recentSince: Number.NEGATIVE_INFINITY }
+  const { overlapMs, giveUpMs, maxSpanMs } = { ...REPAIR_DEFAULTS, ...repair }
+  // A hole that was being filled may still be open, as long as it is tried.
+  let since = newest - giveUpMs - overlapMs
+  let recent = await eventsSince(tape, since)
+  const gaps = recent.filter(isGap).filter(({ from }) => from > newest - maxSpanMs)
+  const earliest = gaps.reduce((least, { from }) => Math.min(least, from), newest)
+  if (earliest - overlapMs < since) {
+    since = earliest - overlapMs
+    recent = await eventsSince(tape, since)
+  }
+  const isWhole = tape.start.seq === 0 && recent[0]?.seq === 1
+  return {
+    checkpoints: checkpoints.map(one => before(one, gaps)),
+    recent,
+    recentSince: isWhole ? Number.NEGATIVE_INFINITY : since,
+  }
+}
+
+async function eventsSince(tape: Tape, time: number): Promise<MarketEvent[]> {
+  const events: MarketEvent[] = []
+  for await (const batch of tape.read({ from: { time }, live: false })) events.push(...batch)
+  return events
+}
+
+type Gap = Notice & { readonly from: number }
+const isGap = (event: MarketEvent): event is Gap =>
+  event.type === 'notice' && event.notice === 'gap' && event.from !== undefined
+
+/** Live events may have passed a hole that was never closed: then all since its beginning is to be looked at again. */
+function before(checkpoint: Checkpoint, gaps: readonly Gap[]): Checkpoint {
+  const { source, kind, symbol } = checkpoint.topic
+  let { timestamp, nanos } = checkpoint
+  for (const gap of gaps) {
+    const isOther = gap.symbol !== undefined && gap.symbol !== symbol
+    if (gap.source !== source || gap.kind !== kind || isOther || gap.from >= timestamp) continue
+    ;[timestamp, nanos] = [gap.from, 0]
+  }
+  return { topic: checkpoint.topic, timestamp, nanos }
 }
 
 interface OpenTape {

@@ -5,6 +5,7 @@ import { calendar, parseDays } from './commands/calendar.ts'
 import { capture } from './commands/capture.ts'
 import { framesFixture, framesList, framesPlay } from './commands/frames.ts'
 import { init } from './commands/init.ts'
+import { ledger } from './commands/ledger.ts'
 import { record } from './commands/record.ts'
 import { replay } from './commands/replay.ts'
 import { simulate } from './commands/simulate.ts'
@@ -240,6 +241,16 @@ Examples:
     parseLimit,
     1,
   )
+  program
+    .command('ledger')
+    .description('show what came on a day, and what became of it')
+    .argument('[symbols...]', 'separated by spaces or commas; without any, all')
+    .option('--day <date>', 'as 2025-06-02, in UTC; without it, the last')
+    .option('--tape <folder>', 'beside which, instead of .tickwire/tape')
+    .option('--json', 'one JSON object a line')
+    .option('--config <file>', 'instead of ./tickwire.config.yaml')
+    .option('--debug', 'show where errors come from')
+    .action(async (symbols: string[], flags) => finish(await ledger(symbols, flags, around)))
   const tape = program
     .command('tape')
     .description('look after a tape on disk')

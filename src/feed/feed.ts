@@ -50,6 +50,8 @@ export interface Resume {
   readonly checkpoints: readonly Checkpoint[]
   /** Its last events, so that none of them comes twice. */
   readonly recent: readonly MarketEvent[]
+  /** All that it received since then is in `recent`, epoch ms. */
+  readonly recentSince: number
 }
 
 /** Symbols by channel: `{ trades: ['SPY'], quotes: 'AAPL' }`. `'*'` is every symbol. */

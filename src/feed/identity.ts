@@ -1,4 +1,5 @@
 import type { MarketEvent } from '../market/events.ts'
+import type { Moment } from '../market/time.ts'
 
 const DAY_MS = 86_400_000
 
@@ -27,8 +28,15 @@ export function identityOf(event: MarketEvent): string {
   return JSON.stringify(said)
 }
 
+/** The same, but bars of one place that say different things are told apart: one may put the other right. */
+export function exactIdentityOf(event: MarketEvent): string {
+  if (event.type !== 'bar') return identityOf(event)
+  const { open, high, low, close, volume, tradeCount } = event
+  return `${identityOf(event)}:${open}:${high}:${low}:${close}:${volume}:${tradeCount}`
+}
+
 /** Venue time decides; the order is kept where it is the same. */
-export function venueOrder(a: MarketEvent, b: MarketEvent): number {
+export function venueOrder(a: Moment, b: Moment): number {
   return a.timestamp - b.timestamp || a.nanos - b.nanos
 }
 

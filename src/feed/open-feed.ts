@@ -164,7 +164,10 @@ export class OpenFeed implements Feed {
       interrupted: topics => this.#repairer?.interrupted(topics),
       resumed: topics => this.#repairer?.resumed(topics),
       notice: (notice, message, details) => this.#say(notice, message, details),
-      malformed: (frame, reason) => this.#sample(frame, reason),
+      malformed: (frame, reason, topics) => {
+        this.#sample(frame, reason)
+        this.#repairer?.damaged(topics)
+      },
       unknown: kind => {
         // Bounded: a hostile peer must not fill the memory with names.
         if (this.#unknown.size < 100 || this.#unknown.has(kind)) {
@@ -195,7 +198,7 @@ export class OpenFeed implements Feed {
       },
       notice: (notice, message, details) => this.#say(notice, message, details),
     })
-    recent.add(resume?.recent ?? [])
+    if (resume) recent.resume(resume.recent, resume.recentSince)
     for (const { topic, timestamp, nanos } of resume?.checkpoints ?? []) {
       const { kind, symbol, interval, source } = topic
       if (source === this.source) repairer.restore({ kind, symbol, interval, timestamp, nanos })

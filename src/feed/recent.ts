@@ -3,6 +3,8 @@ import type { Topic } from '../market/topics.ts'
 
 /** Events kept at hand: enough to tell apart what was delivered shortly before a hole. */
 const CAPACITY = 131_072
+/** Events may have been kept back before they were delivered, and our clock may be behind the venue's, ms. */
+const SKEW_MS = 10_000
 /** How quickly a learned pace follows: the weight of the latest gap. */
 const WEIGHT = 1 / 16
 
@@ -31,6 +33,8 @@ export class Recent {
   #count = 0
   #known = 0
   readonly #seen = new Map<string, Map<string, Seen>>()
+  /** Receive time from which on all of an earlier life is at hand. */
+  #since = Number.NEGATIVE_INFINITY
 
   /** `lag` takes how long each live event was on its way. */
   constructor(lag?: { add(lagMs: number): void }) {
@@ -56,8 +60,22 @@ export class Recent {
     return [...(this.#seen.get(channelOf(kind, interval))?.values() ?? [])]
   }
 
+  /** Venue time from which on everything that was delivered is at hand. */
+  get horizon(): number {
+    if (this.#count <= CAPACITY) return this.#since + SKEW_MS
+    return Math.max(this.#since, this.#events[this.#count & (CAPACITY - 1)]!.receivedAt) + SKEW_MS
+  }
+
+  /** Takes the last events of an earlier life: all it received since then. */
+  resume(events: readonly MarketEvent[], since: number): void {
+    this.#since = since
+    this.add(events)
+  }
+
   /** Takes what was seen in an earlier life. */
   restore({ kind, symbol, interval, timestamp, nanos }: Seen): void {
+    // It counts whatever came behind it: a hole may have been open.
+    this.#workOut()
     this.#topic(kind, interval).set(symbol, { kind, symbol, interval, timestamp, nanos })
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Clock, sleep, type Timer } from '../base/clock.ts'
 import { asError, TickwireError } from '../base/errors.ts'
 import type { HistorySource } from '../flow/contracts.ts'
@@ -9,7 +10,7 @@ import {
   type NoticeName,
 } from '../market/events.ts'
 import { ANY, type Topic } from '../market/topics.ts'
-import { identityOf, Multiset, venueOrder } from './identity.ts'
+import { exactIdentityOf, identityOf, Multiset, venueOrder } from './identity.ts'
 import type { Recent, Seen } from './recent.ts'
 
 export interface RepairOptions {
@@ -47,6 +48,10 @@ const MOST_HELD = 100_000
 const MOST_RECORDS = 1_000_000
 /** Holes that begin within this of each other are asked for together, ms. */
 const TOGETHER_MS = 60_000
+/** How often damage to an open connection is repaired at most, ms: a decoder with a fault must not ask all the time. */
+const DAMAGE_MS = 10_000
+/** How long what history has shown may be on its way on the stream, ms. */
+const IN_FLIGHT_MS = 30_000
 /** First and longest wait after a failed request, ms. */
 const RETRY_MS = { first: 500, most: 15_000 } as const
 
@@ -75,14 +80,18 @@ interface Hole {
   readonly symbol: string
   /** Venue time up to which everything had come. */
   readonly from: number
+  readonly fromNanos: number
+  /** Nothing was seen before it: no event of before belongs to it. */
+  readonly isFirst: boolean
   /** When the venue began to send again, by our clock; `undefined` while it does not. */
   resumedAt: number | undefined
   /** Identity of the first live event since then: history that shows it is complete. */
   first: string | undefined
   /** Latest venue time of a live event since then: the venue's clock may be ahead of ours. */
   reach: number
-  /** Live events kept back. */
+  /** Live events kept back, and what lets them go when it takes too long. */
   held: MarketEvent[]
+  release: Timer | undefined
   holding: boolean
   /** What history answered the last time. */
   answer: string | undefined
@@ -109,6 +118,12 @@ export class Repairer {
   readonly #earlier = new Set<string>()
   /** Kinds without history whose connection was lost. */
   readonly #lost = new Set<EventType>()
+  /** Filled in, by topic: what of it was on its way on the stream too, and may still come. */
+  readonly #filled = new Map<string, { readonly known: Multiset; readonly until: number }>()
+  /** Carried by connections that brought a frame nobody could read. */
+  readonly #damaged = new Map<string, Topic>()
+  #damagedAt = Number.NEGATIVE_INFINITY
+  #damage: Timer | undefined
   readonly #abort = new AbortController()
   #held = 0
   #timers = new Set<Timer>()
@@ -126,6 +141,8 @@ export class Repairer {
     this.#recent = recent
     this.#options = options
     this.#hooks = hooks
+    // Every run waits on it, and there may be many.
+    setMaxListeners(0, this.#abort.signal)
   }
 
   /** Holes that are not closed. */
@@ -135,10 +152,16 @@ export class Repairer {
 
   /** Takes what came; returns what may be delivered now. */
   pass(batch: readonly MarketEvent[]): readonly MarketEvent[] {
-    if (this.#holes.size === 0) return batch
+    if (this.#holes.size === 0 && this.#filled.size === 0) return batch
     const free: MarketEvent[] = []
     for (const event of batch) {
-      const hole = this.#holeOf(event)
+      const key = topicOf(event)
+      if (key === undefined) {
+        free.push(event)
+        continue
+      }
+      if (this.#isFilled(key, event)) continue
+      const hole = this.#holes.get(key)
       if (!hole) {
         free.push(event)
         continue
@@ -147,11 +170,8 @@ export class Repairer {
         hole.first ??= identityOf(event)
         hole.reach = Math.max(hole.reach, event.timestamp)
       }
-      if (!hole.holding) free.push(event)
-      else {
-        hole.held.push(event)
-        if (++this.#held > MOST_HELD) this.#release([...this.#holes.values()])
-      }
+      if (hole.holding) this.#hold(hole, event)
+      else free.push(event)
     }
     return free
   }
@@ -176,7 +196,7 @@ export class Repairer {
   interrupted(topics: readonly Topic[]): void {
     for (const topic of topics) {
       if (!this.#kinds.includes(topic.kind)) {
-        this.#lost.add(topic.kind)
+        if (!this.#comesWithTrades(topic, topics)) this.#lost.add(topic.kind)
         continue
       }
       const seen = this.#seenOf(topic)
@@ -184,9 +204,27 @@ export class Repairer {
       const begun = this.#begun.get(keyOf(topic.kind, topic.interval, topic.symbol))
       if (seen.length === 0 && begun !== undefined && topic.symbol !== ANY) {
         const { kind, interval, symbol } = topic
-        this.#break({ kind, interval, symbol, timestamp: begun, nanos: 0 })
+        this.#break({ kind, interval, symbol, timestamp: begun, nanos: 0 }, true)
       }
     }
+  }
+
+  /** A frame of the connection that carries these could not be read: what was in it is missing. */
+  damaged(topics: readonly Topic[]): void {
+    for (const topic of topics) {
+      this.#damaged.set(keyOf(topic.kind, topic.interval, topic.symbol), topic)
+    }
+    const repair = () => {
+      this.#damage = undefined
+      this.#damagedAt = this.#hooks.clock.now()
+      const list = [...this.#damaged.values()].filter(({ kind }) => this.#kinds.includes(kind))
+      this.#damaged.clear()
+      this.interrupted(list)
+      this.resumed(list)
+    }
+    const wait = this.#damagedAt + DAMAGE_MS - this.#hooks.clock.now()
+    if (wait <= 0) repair()
+    else this.#damage ??= this.#later(wait, repair)
   }
 
   /** The venue sends these again, or for the first time. */
@@ -203,7 +241,9 @@ export class Repairer {
   /** Nobody wants these any more: what is held back of them is delivered, and no more asked for. */
   forget(topics: readonly Topic[]): void {
     for (const topic of topics) {
-      this.#begun.delete(keyOf(topic.kind, topic.interval, topic.symbol))
+      const key = keyOf(topic.kind, topic.interval, topic.symbol)
+      this.#begun.delete(key)
+      this.#damaged.delete(key)
       for (const hole of this.#holesOf(topic)) {
         this.#release([hole])
         this.#holes.delete(keyOf(hole.kind, hole.interval, hole.symbol))
@@ -218,6 +258,14 @@ export class Repairer {
     this.#giveUp([...this.#holes.values()], 'the feed has ended', 'CLOSED')
   }
 
+  /** History tells what became of a trade together with the trade. */
+  #comesWithTrades({ kind, symbol }: Topic, topics: readonly Topic[]): boolean {
+    if ((kind !== 'correction' && kind !== 'cancel') || !this.#kinds.includes('trade')) return false
+    return topics.some(
+      other => other.kind === 'trade' && (other.symbol === symbol || other.symbol === ANY),
+    )
+  }
+
   #seenOf({ kind, interval, symbol }: Topic): readonly Readonly<Seen>[] {
     if (!this.#kinds.includes(kind)) return []
     if (symbol === ANY) return this.#recent.symbols(kind, interval)
@@ -225,7 +273,7 @@ export class Repairer {
     return seen ? [seen] : []
   }
 
-  #break({ kind, interval, symbol, timestamp }: Readonly<Seen>): void {
+  #break({ kind, interval, symbol, timestamp, nanos }: Readonly<Seen>, isFirst = false): void {
     const key = keyOf(kind, interval, symbol)
     const open = this.#holes.get(key)
     if (open) {
@@ -234,12 +282,14 @@ export class Repairer {
       open.first = undefined
       open.answer = undefined
       open.filling = false
+      open.holding = this.#options.policy === 'hold'
       open.breaks++
       return
     }
     this.#holes.set(key, {
-      ...{ kind, interval, symbol, from: timestamp, breaks: 0, filling: false, held: [], reach: 0 },
-      ...{ resumedAt: undefined, first: undefined, answer: undefined },
+      ...{ kind, interval, symbol, from: timestamp, fromNanos: nanos, isFirst, reach: 0 },
+      ...{ resumedAt: undefined, first: undefined, answer: undefined, breaks: 0, filling: false },
+      ...{ held: [], release: undefined },
       holding: this.#options.policy === 'hold',
     })
   }
@@ -252,12 +302,37 @@ export class Repairer {
     return [...this.#holes.values()].filter(one => one.kind === kind && one.interval === interval)
   }
 
-  /** The hole an event stands behind; what changes a trade stands behind the hole of the trades. */
-  #holeOf(event: MarketEvent): Hole | undefined {
-    const { type, symbol } = event
-    if (type === 'notice' || symbol === undefined) return undefined
-    const kind = type === 'correction' || type === 'cancel' ? 'trade' : type
-    return this.#holes.get(keyOf(kind, type === 'bar' ? event.interval : undefined, symbol))
+  #hold(hole: Hole, event: MarketEvent): void {
+    hole.held.push(event)
+    hole.release ??= this.#later(this.#options.maxHoldMs, () => this.#expire(hole))
+    if (++this.#held > MOST_HELD) this.#release([...this.#holes.values()])
+  }
+
+  /** Something has been held for as long as may be: whatever becomes of the connection, nothing waits for longer. */
+  #expire(hole: Hole): void {
+    hole.release = undefined
+    const { maxHoldMs } = this.#options
+    const due = this.#hooks.clock.now() - maxHoldMs
+    if (hole.resumedAt !== undefined && hole.resumedAt <= due) {
+      this.#release([hole])
+      return
+    }
+    // It was broken once more: only what is from before that is due.
+    const at = hole.held.findIndex(({ receivedAt }) => receivedAt > due)
+    const batch = hole.held.splice(0, at < 0 ? hole.held.length : at)
+    this.#held -= batch.length
+    const [next] = hole.held
+    if (next) hole.release = this.#later(next.receivedAt - due, () => this.#expire(hole))
+    if (batch.length > 0) this.#hooks.emit(batch)
+  }
+
+  /** Whether an event was on its way when history already had it, and has been delivered from there. */
+  #isFilled(key: string, event: MarketEvent): boolean {
+    const filled = this.#filled.get(key)
+    if (!filled) return false
+    if (this.#hooks.clock.now() <= filled.until) return filled.known.take(exactIdentityOf(event))
+    this.#filled.delete(key)
+    return false
   }
 
   /** Begins the work for all holes that were resumed in this turn. */
@@ -291,7 +366,7 @@ export class Repairer {
 
   async #fill(group: readonly Hole[]): Promise<void> {
     const { clock } = this.#hooks
-    const { maxHoldMs, settleMs, maxSpanMs, giveUpMs } = this.#options
+    const { settleMs, maxSpanMs, giveUpMs } = this.#options
     const begun = clock.now()
     const breaks = group.map(hole => hole.breaks)
     /** Those of the group that this run is still in charge of: a new break hands a hole to a new run. */
@@ -302,10 +377,11 @@ export class Repairer {
       const reason = `it is longer than ${Math.round(maxSpanMs / 60_000)} minutes; backfill it from history`
       this.#giveUp(tooLong, reason, 'TOO_LONG')
     }
-    this.#later(maxHoldMs, () => this.#release(left()))
     for (let waitMs: number = RETRY_MS.first; left().length > 0 && !this.#abort.signal.aborted; ) {
       try {
-        this.#close(left(), await this.#ask(left()))
+        const answers = await this.#ask(left())
+        // Some may have been broken once more meanwhile.
+        this.#close(left(), answers)
         if (left().length === 0) return
         await sleep(clock, settleMs, this.#abort.signal)
       } catch (thrown) {
@@ -366,12 +442,12 @@ export class Repairer {
       // Late ones of before the hole may still be missing, and late ones of after it may be there.
       const known = delivered.get(hole.symbol)!
       for (const event of hole.held) known.add(identityOf(event))
-      const missed = answer.filter(event => !known.take(identityOf(event)))
+      const belongs = this.#belongs(hole)
+      const missed = answer.filter(event => belongs(event) && !known.take(identityOf(event)))
       for (const event of missed) markRepaired(event)
+      this.#remember(hole, missed)
       count += missed.length
-      batch.push(...merge(missed, hole.held))
-      this.#held -= hole.held.length
-      hole.held = []
+      batch.push(...merge(missed, this.#letGo(hole)))
       this.#holes.delete(keyOf(hole.kind, hole.interval, hole.symbol))
       done.push(hole)
     }
@@ -382,6 +458,33 @@ export class Repairer {
     this.#say('repaired', done, `is filled: ${events}, after ${(took / 1_000).toFixed(1)} s`, {
       count,
     })
+  }
+
+  /**
+   * What of an answer may be missing. Where all that was delivered shortly before the hole is at hand, it is looked
+   * through for late ones too; otherwise only what is behind the hole's beginning cannot have been delivered.
+   */
+  #belongs({ from, fromNanos, isFirst }: Hole): (event: MarketEvent) => boolean {
+    const { horizon } = this.#recent
+    if (isFirst || from < horizon) {
+      const begin = { timestamp: from, nanos: isFirst ? -1 : fromNanos }
+      return event => venueOrder(event, begin) > 0
+    }
+    const earliest = Math.max(horizon, from - this.#options.overlapMs)
+    return event => event.timestamp >= earliest
+  }
+
+  /** Filled in, these may come on the stream too, if they were sent after it had begun again. */
+  #remember(hole: Hole, missed: readonly MarketEvent[]): void {
+    const { overlapMs } = this.#options
+    const now = this.#hooks.clock.now()
+    for (const [key, { until }] of this.#filled) if (now > until) this.#filled.delete(key)
+    const key = keyOf(hole.kind, hole.interval, hole.symbol)
+    const known = this.#filled.get(key)?.known ?? new Multiset()
+    for (const event of missed) {
+      if (event.timestamp >= hole.resumedAt! - overlapMs) known.add(exactIdentityOf(event))
+    }
+    this.#filled.set(key, { known, until: now + IN_FLIGHT_MS })
   }
 
   /** How often each event of the holes' topics has been delivered since a venue time, by symbol. */
@@ -401,12 +504,21 @@ export class Repairer {
   #release(holes: readonly Hole[]): void {
     const batch: MarketEvent[] = []
     for (const hole of holes) {
-      batch.push(...hole.held)
-      this.#held -= hole.held.length
-      hole.held = []
+      batch.push(...this.#letGo(hole))
       hole.holding = false
     }
     if (batch.length > 0) this.#hooks.emit(batch)
+  }
+
+  /** What a hole keeps back; it keeps it no longer. */
+  #letGo(hole: Hole): readonly MarketEvent[] {
+    const { held, release } = hole
+    release?.cancel()
+    if (release) this.#timers.delete(release)
+    hole.release = undefined
+    hole.held = []
+    this.#held -= held.length
+    return held
   }
 
   #giveUp(holes: readonly Hole[], reason: string, code: string): void {
@@ -440,7 +552,7 @@ export class Repairer {
     }
   }
 
-  #later(ms: number, fn: () => void): void {
+  #later(ms: number, fn: () => void): Timer {
     const timer = this.#hooks.clock.setTimeout(
       () => {
         this.#timers.delete(timer)
@@ -450,6 +562,7 @@ export class Repairer {
       'idle',
     )
     this.#timers.add(timer)
+    return timer
   }
 }
 
@@ -473,6 +586,14 @@ function merge(missed: readonly MarketEvent[], live: readonly MarketEvent[]): Ma
   }
   for (; at < missed.length; at++) merged.push(missed[at]!)
   return merged
+}
+
+/** The topic whose hole an event stands behind; what changes a trade stands behind the hole of the trades. */
+function topicOf(event: MarketEvent): string | undefined {
+  const { type, symbol } = event
+  if (type === 'notice' || symbol === undefined) return undefined
+  const kind = type === 'correction' || type === 'cancel' ? 'trade' : type
+  return keyOf(kind, type === 'bar' ? event.interval : undefined, symbol)
 }
 
 const keyOf = (kind: EventType, interval: Interval | undefined, symbol: string) =>

@@ -43,7 +43,8 @@ export interface SessionHooks {
   interrupted(topics: readonly Topic[]): void
   /** The venue has confirmed these, and sends them from now on. */
   resumed(topics: readonly Topic[]): void
-  malformed(frame: Uint8Array, reason: string): void
+  /** A frame that could not be read; these were confirmed to the connection that brought it. */
+  malformed(frame: Uint8Array, reason: string, topics: readonly Topic[]): void
   unknown(kind: string): void
   /** A lease file cannot be written, kept fresh or removed: the connection does without. */
   unleased(error: Error): void
@@ -297,7 +298,8 @@ export class Session {
       room: () => hooks.room(),
       acknowledged: acked => this.#acknowledged(acked),
       rejected: (refused, reason) => this.#rejected(refused, reason),
-      malformed: (frame, reason) => hooks.malformed(frame, reason),
+      malformed: (frame, reason) =>
+        hooks.malformed(frame, reason, this.#portion.in('acknowledged')),
       unknown: kind => hooks.unknown(kind),
     }
   }

@@ -76,8 +76,8 @@ class WebSocketConnection implements Connection, Inbox {
   readonly #events: MarketEvent[] = []
   #count = 0
   readonly #controls: Control[] = []
-  /** The frame at hand. */
-  #frame: Uint8Array = new Uint8Array(0)
+  /** Why parts of it could not be read. */
+  readonly #reasons: string[] = []
   /** The venue has said that not one symbol more goes. */
   #full = false
 
@@ -153,7 +153,7 @@ class WebSocketConnection implements Connection, Inbox {
   }
 
   malformed(reason: string): void {
-    this.#link.malformed(this.#frame, reason)
+    this.#reasons.push(reason)
   }
 
   unknown(kind: string): void {
@@ -194,7 +194,6 @@ class WebSocketConnection implements Connection, Inbox {
     if (this.#phase === 'closing' || this.#phase === 'closed') return
     if (this.#link.raw) this.#link.raw({ data, binary, receivedAt })
     this.#count = 0
-    this.#frame = data
     try {
       this.#decoder.decode(data, binary, receivedAt, this)
     } catch (thrown) {
@@ -204,6 +203,10 @@ class WebSocketConnection implements Connection, Inbox {
     if (this.#count > 0) {
       if (this.#events.length !== this.#count) this.#events.length = this.#count
       this.#link.emit(this.#events, receivedAt)
+    }
+    // Told behind what could be read of it, which has come, while the rest is missing.
+    if (this.#reasons.length > 0) {
+      for (const reason of this.#reasons.splice(0)) this.#link.malformed(data, reason)
     }
     if (this.#controls.length > 0) {
       for (const message of this.#controls.splice(0)) this.#onControl(message)

@@ -101,11 +101,11 @@ export interface ScriptedVenue extends AsyncDisposable {
   openConnections(account?: string): number
   /** The most there ever were at a time: of an account on one feed, or altogether. */
   maxOpen(account?: string): number
-  /** Moments of all attempts that reached the venue, refused ones too, epoch ms. */
+  /** Moments of the attempts that reached the venue, refused ones too, epoch ms; of many the last 10,000 or more. */
   readonly attempts: readonly number[]
   /** The most attempts in any window of this length. @default 10000 ms */
   connectsPerWindow(windowMs?: number): number
-  /** Faults brought about so far, oldest first. */
+  /** Faults brought about so far, oldest first; of many the last 10,000 or more. */
   readonly struck: readonly { readonly fault: FaultName; readonly at: number }[]
   /** Cuts everything, stops listening and lets go of every timer. May be called twice. */
   close(): Promise<void>
@@ -237,7 +237,7 @@ class AlpacaVenue implements ScriptedVenue, VenueHost {
 
   admit(request: UpgradeRequest): VenueRefusal | ((wire: VenueWire) => VenueLine) {
     const now = this.#clock.now()
-    this.attempts.push(now)
+    remember(this.attempts, now)
     if (this.#closed || now < this.#refusing) return 'unreachable'
     const refusal = this.#schedule.take('upgrade-404', 'upgrade-429', 'upgrade-502')
     if (refusal) {
@@ -348,7 +348,7 @@ class AlpacaVenue implements ScriptedVenue, VenueHost {
   }
 
   #note(fault: FaultName, connections: readonly VenueConnection[]): void {
-    this.struck.push({ fault, at: this.#clock.now() })
+    remember(this.struck, { fault, at: this.#clock.now() })
     this.#observe({ type: 'fault', fault, connections: connections.map(({ id }) => id) })
   }
 
@@ -371,6 +371,14 @@ class AlpacaVenue implements ScriptedVenue, VenueHost {
   #assertOpen(): void {
     if (this.#closed) throw new TickwireError('CLOSED', 'the venue is closed')
   }
+}
+
+/** What is kept of a list at least, so that a venue may run for ever. */
+const KEPT = 10_000
+
+function remember<T>(list: T[], entry: T): void {
+  list.push(entry)
+  if (list.length >= 2 * KEPT) list.splice(0, KEPT)
 }
 
 type Targeted = Extract<Fault, { on: unknown }>

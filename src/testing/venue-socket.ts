@@ -63,7 +63,7 @@ export class VenueSocket implements VenueWire {
       const elapsed = this.#clock.now() - start
       const rest = elapsed >= forMs
       const due = rest ? bytes.length : Math.floor((elapsed / 1_000) * bytesPerSecond)
-      const end = Math.min(bytes.length, Math.max(due, sent + (elapsed > 0 ? 1 : 0)))
+      const end = Math.min(bytes.length, due)
       if (end > sent) this.#stream.write(bytes.subarray(sent, end))
       sent = end
       if (sent === bytes.length) done()

@@ -272,17 +272,17 @@ async function moves(old: number, fresh: number) {
   // connection with a delay of its own.
   const queues = new Map<ScriptedSocket, { at: number; frame: object }[]>()
   const said = new Map<string, number[]>()
-  let number = 0
   for (let ms = 0; ms < 120_000; ms += 50) {
-    for (const symbol of before[0]!) {
+    for (const [index, symbol] of before[0]!.entries()) {
       if (random() < 0.5) continue
-      said.set(symbol, [...(said.get(symbol) ?? []), ++number])
-      for (const [index, socket] of net.sockets.entries()) {
+      const number = Math.floor(clock.now()) + index
+      said.set(symbol, [...(said.get(symbol) ?? []), number])
+      for (const [shard, socket] of net.sockets.entries()) {
         if (!symbolsOf(socket).includes(symbol)) continue
         const queue = queues.get(socket) ?? []
         queues.set(socket, queue)
         const frame = { events: [tradeOf(symbol, number)] }
-        queue.push({ at: ms + (index === 0 ? old : fresh) * (0.7 + 0.3 * random()), frame })
+        queue.push({ at: ms + (shard === 0 ? old : fresh) * (0.7 + 0.3 * random()), frame })
       }
     }
     for (const [socket, queue] of queues) {

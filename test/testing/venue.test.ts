@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { ServerErrorCode } from '../../src/providers/alpaca/server-session.ts'
+import { handClock } from '../../src/testing/clock.ts'
 import { FAULT_NAMES, type FaultName, type FaultOptions } from '../../src/testing/faults.ts'
+import { scriptedVenue } from '../../src/testing/venue-scripted.ts'
 import { liveFeed, tradeOf } from './venue-kit.ts'
 
 interface Course {
@@ -27,7 +30,8 @@ const COURSES: Readonly<Record<FaultName, Course>> = {
   'connection-limit': { codes: ['CONNECTION_LIMIT'] },
   'symbol-limit': { codes: ['SYMBOL_LIMIT'] },
   'partial-ack': {},
-  'slow-client': { codes: ['SLOW_CLIENT', 'CONNECTION_LIMIT'] },
+  // Told, we close in the venue's way before it cuts, and the place is free at once.
+  'slow-client': { codes: ['SLOW_CLIENT'] },
   cut: { codes: ['CONNECTION_LIMIT'] },
   close: { codes: ['CONNECTION_LOST'] },
   mute: {},
@@ -45,8 +49,13 @@ const COURSES: Readonly<Record<FaultName, Course>> = {
   'rest-spoiled': {},
 }
 
-/** Faults of a connection's opening show when there is a new connection. */
-const OPENING = /^(upgrade|half|welcome|auth|connection-limit|symbol|partial)/
+/** Faults of a connection's opening show when there is a new connection, those of REST when there is a gap to fill. */
+const OPENING = /^(upgrade|half|welcome|auth|connection-limit|symbol|partial|refuse|rest)/
+/** Faults of frames can only befall those of their codec. */
+const CODEC_OF: Partial<Record<FaultName, string>> = {
+  'corrupt-json': 'json',
+  'truncated-msgpack': 'msgpack',
+}
 
 describe('every fault ends in live data again, or in a clear end', () => {
   for (const fault of FAULT_NAMES) {
@@ -56,13 +65,14 @@ describe('every fault ends in live data again, or in a clear end', () => {
         const kit = liveFeed({ venue: { server: { slotMs: SLOT_MS } }, alpaca: { codec } })
         const { venue, feed, notices } = kit
         kit.watch()
+        const other = feed.trades('TSLA', () => {})
         await kit.clock.advance(100)
         await kit.seconds(3)
         assert.deepEqual(kit.seen, [1, 2, 3])
         venue.inject({ fault, ...course.with } as FaultOptions)
+        other.close()
         await kit.seconds(1)
         if (OPENING.test(fault)) venue.inject({ fault: 'close' })
-        if (fault === 'refuse') venue.inject({ fault: 'close' })
         await kit.seconds(90)
         const codes = notices.map(notice => (notice.type === 'notice' ? notice.code : undefined))
         for (const code of course.codes ?? []) assert.ok(codes.includes(code), `${code}: ${codes}`)
@@ -74,9 +84,14 @@ describe('every fault ends in live data again, or in a clear end', () => {
           assert.deepEqual(kit.seen.slice(before), [kit.price - 2, kit.price - 1, kit.price])
           assert.equal(feed.state, 'open')
         }
-        // Nobody unsubscribes here, and nobody asks for history: see below, and the tests of history.
-        const struck = venue.struck.some(one => one.fault === fault)
-        assert.equal(struck, fault !== 'data-after-unsubscribe' && !fault.startsWith('rest-'))
+        assert.ok(
+          venue.struck.some(one => one.fault === fault),
+          'it has struck',
+        )
+        if (fault in CODEC_OF) {
+          const { malformed } = feed.stats()
+          assert.equal(malformed, codec === CODEC_OF[fault] ? 1 : 0, 'frames lost')
+        }
         assert.ok(venue.connectsPerWindow() <= 10, `${venue.connectsPerWindow()} connects in 10 s`)
         assert.ok(venue.maxOpen('PK') <= 1)
         await kit.end()
@@ -87,9 +102,100 @@ describe('every fault ends in live data again, or in a clear end', () => {
   }
 })
 
+describe('however often a fault strikes, nobody is stormed', () => {
+  for (const fault of FAULT_NAMES) {
+    test(fault, async () => {
+      const script = { fault, every: '100ms', ...COURSES[fault].with } as FaultOptions
+      const kit = liveFeed({ venue: { server: { slotMs: 0 } } })
+      kit.watch()
+      await kit.clock.advance(100)
+      kit.venue.inject(script)
+      // So that faults of an opening have openings to strike.
+      if (OPENING.test(fault)) kit.venue.inject({ fault: 'close', every: '100ms' })
+      for (let i = 0; i < 150; i++) {
+        kit.tick()
+        await kit.clock.advance(100)
+      }
+      const most = kit.venue.connectsPerWindow()
+      assert.ok(most <= 10, `${most} connects in 10 s`)
+      // Where each connection serves before it ends, the pace alone is what holds back.
+      if (fault === 'close' || fault === 'cut') assert.equal(most, 10)
+      assert.ok(kit.venue.maxOpen('PK') <= 1)
+      await kit.end()
+      assert.equal(kit.clock.pending(), 0, 'no timer is left')
+    })
+  }
+})
+
+/** What each error means at the authentication: the feed goes on by itself, or ends for good. */
+const AUTH_ERRORS: Readonly<Record<ServerErrorCode, readonly ['goes on' | 'ends', string]>> = {
+  400: ['goes on', 'BAD_REQUEST'],
+  401: ['ends', 'AUTH_FAILED'],
+  402: ['ends', 'AUTH_FAILED'],
+  // Taken as good news; then the rest of the opening must come.
+  403: ['goes on', 'HANDSHAKE_TIMEOUT'],
+  404: ['goes on', 'HANDSHAKE_TIMEOUT'],
+  405: ['goes on', 'SYMBOL_LIMIT'],
+  406: ['goes on', 'CONNECTION_LIMIT'],
+  407: ['goes on', 'SLOW_CLIENT'],
+  408: ['ends', 'NOT_ENTITLED'],
+  409: ['ends', 'NOT_ENTITLED'],
+  410: ['ends', 'UNSUPPORTED'],
+  411: ['ends', 'NOT_ENTITLED'],
+  412: ['ends', 'UNSUPPORTED'],
+  413: ['ends', 'UNSUPPORTED'],
+  500: ['goes on', 'VENUE_ERROR'],
+}
+
+describe('every error at the authentication has its meaning, closed behind or not', () => {
+  for (const [text, [what, code]] of Object.entries(AUTH_ERRORS)) {
+    for (const close of [false, true]) {
+      test(`${text}${close ? ' and a close' : ''}: ${what}`, async () => {
+        const kit = liveFeed()
+        kit.venue.inject({ fault: 'auth-error', code: Number(text) as ServerErrorCode, close })
+        kit.watch()
+        await kit.seconds(30)
+        const codes = kit.notices.map(notice => (notice.type === 'notice' ? notice.code : ''))
+        const first = text === '403' && close ? 'CONNECTION_LOST' : code
+        assert.equal(codes[0], first)
+        if (what === 'ends') {
+          await assert.rejects(kit.feed.done, { code })
+          assert.equal(kit.venue.attempts.length, 1)
+        } else {
+          assert.deepEqual([kit.feed.state, kit.seen.at(-1)], ['open', kit.price])
+        }
+        await kit.end()
+        assert.equal(kit.clock.pending(), 0, 'no timer is left')
+      })
+    }
+  }
+})
+
+describe('pongs in a silent market', () => {
+  for (const [by, found] of [
+    ['2s', false],
+    ['1m', true],
+  ] as const) {
+    test(`late by ${by}: ${found ? 'taken for a mute connection, and made anew' : 'no matter'}`, async () => {
+      const kit = liveFeed({ venue: { server: { slotMs: SLOT_MS } } })
+      kit.watch()
+      await kit.clock.advance(100)
+      kit.venue.inject({ fault: 'late-pong', by })
+      await kit.clock.advance(90_000)
+      const codes = kit.notices.map(notice => (notice.type === 'notice' ? notice.code : ''))
+      assert.equal(codes.includes('MUTE'), found)
+      assert.equal(kit.feed.stats().connects, found ? 2 : 1)
+      await kit.seconds(1)
+      assert.deepEqual([kit.feed.state, kit.seen], ['open', [1]])
+      await kit.end()
+    })
+  }
+})
+
 describe('what a fault does to the data', () => {
   const after = async (fault: FaultOptions, codec: 'json' | 'msgpack' = 'json') => {
-    const kit = liveFeed({ alpaca: { codec } })
+    // As it comes: nothing is fetched from the history.
+    const kit = liveFeed({ alpaca: { codec }, feed: { repair: { policy: 'off' } } })
     kit.watch()
     await kit.clock.advance(100)
     kit.venue.inject(fault)
@@ -225,6 +331,23 @@ test('counts attempts, connections and the most there were at a time', async () 
   assert.equal(kit.venue.connectsPerWindow(60_000), 5)
   assert.deepEqual([kit.venue.maxOpen(), kit.venue.maxOpen('PK')], [1, 1])
   await kit.end()
+})
+
+test('of many attempts and faults only the last are remembered', async () => {
+  const clock = handClock()
+  const venue = scriptedVenue({ clock })
+  const request = { url: 'ws://venue/v2/iex', headers: {}, maxFrameBytes: 1, handshakeTimeoutMs: 1 }
+  const events = { opened() {}, frame() {}, pong() {}, closed() {} }
+  venue.inject({ fault: 'upgrade-502', times: 25_000 })
+  for (let i = 0; i < 25; i++) {
+    for (let j = 0; j < 1_000; j++) venue.openSocket(request, events, clock)
+    await clock.advance(1)
+  }
+  for (const list of [venue.attempts, venue.struck.map(({ at }) => at)]) {
+    assert.ok(list.length >= 10_000 && list.length < 20_000, `${list.length} remembered`)
+    assert.equal(list.at(-1), clock.now() - 1)
+  }
+  await venue.close()
 })
 
 test('messages take the latency they are given', async () => {

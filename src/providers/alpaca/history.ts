@@ -91,9 +91,16 @@ export function alpacaHistory(options: HistoryOptions): Partial<HistorySource & 
     })
     for (const chunk of chunked(symbols)) {
       const asked = `symbols=${listed(chunk)}&${fixed}`
-      yield* readPages(pages, chunk, token => {
-        const next = token === undefined ? '' : `&${query({ page_token: token })}`
-        return rest.ask(`/v2/stocks/${LISTS[kind]}`, asked + next, signal)
+      yield* readPages(pages, chunk, async token => {
+        const path = `/v2/stocks/${LISTS[kind]}`
+        if (token === undefined) return rest.ask(path, asked, signal)
+        try {
+          return await rest.ask(path, `${asked}&${query({ page_token: token })}`, signal)
+        } catch (thrown) {
+          if (!(thrown instanceof TickwireError) || thrown.code !== 'BAD_REQUEST') throw thrown
+          // The first page was asked for the same way: it is the token, which the venue made itself.
+          throw new TickwireError('VENUE_ERROR', thrown.message, { cause: thrown })
+        }
       })
     }
   }

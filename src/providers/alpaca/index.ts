@@ -50,7 +50,7 @@ export interface AlpacaOptions {
    * @default the venue's; where `url` is given, the same host and port by http or https
    */
   readonly restUrl?: string | undefined
-  /** Another transport, for tests. @default `ws` */
+  /** Another transport, for tests; without `httpGet` beside it there is no history either. @default `ws` */
   readonly openSocket?: OpenSocket
   /** What carries questions to the REST API: `openHttp({ proxy, noProxy, ca })`, or a test. @default `openHttp()` */
   readonly httpGet?: HttpGet | undefined
@@ -77,8 +77,13 @@ export function alpaca(options: AlpacaOptions = {}): Provider {
   // The description has checked them.
   const [key, secret] = [options.key!, options.secret!]
   const { id } = description
+  const provider = websocketProvider(description, openSocket ? { openSocket } : {})
+  // A transport of one's own does not lead to the venue, so neither may questions about the past.
+  if (openSocket && !httpGet) {
+    return { ...provider, capabilities: { ...provider.capabilities, history: false } }
+  }
   return {
-    ...websocketProvider(description, openSocket ? { openSocket } : {}),
+    ...provider,
     ...alpacaHistory({
       ...{ id, feed, key, secret, url, restUrl, httpGet, clock, symbol: alpacaSymbol },
     }),

@@ -14,6 +14,8 @@ export interface Entry<E extends Recorded = Recorded> {
   readonly at: bigint
   /** What a later message said of a trade. */
   update?: 'canceled' | 'incorrect' | 'corrected'
+  /** From when on that is known, epoch ms. @default with the event */
+  updateAt?: number
 }
 
 export interface RecordOptions {
@@ -61,11 +63,11 @@ export class AlpacaRecord {
           if (event.interval === '1m') this.#putBar(event, visibleAt)
           break
         case 'cancel':
-          this.#mark(event.symbol, event.exchange, event.id, 'canceled')
+          this.#mark(event.symbol, event.exchange, event.id, 'canceled', visibleAt)
           break
         case 'correction': {
           const { symbol, exchange, originalId } = event
-          const original = this.#mark(symbol, exchange, originalId, 'incorrect')
+          const original = this.#mark(symbol, exchange, originalId, 'incorrect', visibleAt)
           if (!original) break
           const { id, price, size, conditions } = event
           const corrected = { ...original.event, id, price, size, conditions } as Trade
@@ -80,7 +82,10 @@ export class AlpacaRecord {
   list(kind: RecordedKind, symbol: string): readonly Entry[] {
     const series = this.#kinds[kind].get(symbol)
     const now = this.#clock.now()
-    return series?.entries.slice(series.from).filter(entry => entry.visibleAt <= now) ?? []
+    const known = series?.entries.slice(series.from).filter(entry => entry.visibleAt <= now) ?? []
+    return known.map(entry =>
+      entry.updateAt !== undefined && entry.updateAt > now ? plain(entry) : entry,
+    )
   }
 
   #put(kind: RecordedKind, event: Recorded, visibleAt: number): Entry {
@@ -111,12 +116,16 @@ export class AlpacaRecord {
     exchange: string | undefined,
     id: Trade['id'],
     update: NonNullable<Entry['update']>,
+    updateAt: number,
   ): Entry | undefined {
     const entry = this.#kinds.trades.get(symbol)?.entries.findLast(({ event }) => {
       const trade = event as Trade
       return trade.id === id && trade.exchange === exchange
     })
-    if (entry) entry.update = update
+    if (entry) {
+      entry.update = update
+      entry.updateAt = updateAt
+    }
     return entry
   }
 
@@ -134,6 +143,9 @@ export class AlpacaRecord {
     }
   }
 }
+
+/** An entry before anything was said of it. */
+const plain = ({ event, visibleAt, at }: Entry): Entry => ({ event, visibleAt, at })
 
 const isMostlyDropped = (from: number, length: number) => from >= 1_024 && from * 2 >= length
 

@@ -70,6 +70,14 @@ export class Catalog {
       return match && !this.#foreign.has(path) ? [{ path, first: Number(match[1]) }] : []
     })
     this.#segments = found.sort((a, b) => a.first - b.first)
+    const [first] = this.#segments
+    if (first) await this.headerOf(first)
+  }
+
+  /** Number of the last event before all files: those between it and the first are nobody's. */
+  get before(): number | undefined {
+    const [first] = this.#segments
+    return first && (this.#headers.get(first.path)?.previous ?? first.first - 1)
   }
 
   /** A segment has been begun, and its writer keeps the index. */
@@ -87,12 +95,12 @@ export class Catalog {
 
   /** A segment has been rewritten in place. */
   replaced(segment: Segment): void {
-    this.#headers.delete(segment.path)
     this.#indexes.delete(segment.path)
   }
 
   remove(segment: Segment): void {
     this.#segments = this.#segments.filter(other => other.path !== segment.path)
+    this.#headers.delete(segment.path)
     this.replaced(segment)
   }
 

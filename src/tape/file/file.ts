@@ -163,7 +163,7 @@ class OpenFileTape implements FileTape {
     this.#log = {
       ...{ id, ring },
       now: () => clock.now(),
-      begin: () => (catalog.segments[0]?.first ?? ring.first) - 1,
+      begin: () => catalog.before ?? (ring.first > begin + 1 ? ring.first - 1 : found.last),
       end: written => (written ? this.#writer.written : ring.last),
       isClosed: () => this.#closed,
       more: signal => this.#waiting.wait(signal),

@@ -68,7 +68,7 @@ class FollowedTape implements TapeReader {
     this.#log = {
       ...{ id, ring: undefined },
       now: () => clock.now(),
-      begin: () => (catalog.segments[0]?.first ?? this.#last + 1) - 1,
+      begin: () => catalog.before ?? this.#last,
       end: () => this.#last,
       isClosed: () => this.#closed,
       more: signal => (this.#failure ? Promise.reject(this.#failure) : this.#waiting.wait(signal)),
