@@ -120,8 +120,8 @@ export class Repairer {
   readonly #lost = new Set<EventType>()
   /** Filled in, by topic: what of it was on its way on the stream too, and may still come. */
   readonly #filled = new Map<string, { readonly known: Multiset; readonly until: number }>()
-  /** Carried by connections that brought a frame nobody could read. */
-  readonly #damaged = new Map<string, Topic>()
+  /** Carried by connections that brought a frame nobody could read, and how far they had come then. */
+  readonly #damaged = new Map<string, { readonly topic: Topic; readonly seen: readonly Seen[] }>()
   #damagedAt = Number.NEGATIVE_INFINITY
   #damage: Timer | undefined
   readonly #abort = new AbortController()
@@ -167,6 +167,7 @@ export class Repairer {
         continue
       }
       if (hole.kind === event.type) {
+        if (hole.resumedAt === undefined) this.#begin(hole)
         hole.first ??= identityOf(event)
         hole.reach = Math.max(hole.reach, event.timestamp)
       }
@@ -174,6 +175,12 @@ export class Repairer {
       else free.push(event)
     }
     return free
+  }
+
+  /** The venue sends again, though it has not confirmed that: another connection carried the symbol all along. */
+  #begin(hole: Hole): void {
+    hole.resumedAt = this.#hooks.clock.now()
+    this.#schedule()
   }
 
   /** How far an earlier process had come: what came since is missing, once somebody asks for it. */
@@ -195,13 +202,17 @@ export class Repairer {
   /** The connection that carried these is gone. */
   interrupted(topics: readonly Topic[]): void {
     for (const topic of topics) {
+      const key = keyOf(topic.kind, topic.interval, topic.symbol)
+      // Damage that is still to be looked into lies in this hole, which begins before it then.
+      const damage = this.#damaged.get(key)
+      this.#damaged.delete(key)
       if (!this.#kinds.includes(topic.kind)) {
         if (!this.#comesWithTrades(topic, topics)) this.#lost.add(topic.kind)
         continue
       }
-      const seen = this.#seenOf(topic)
+      const seen = damage?.seen ?? this.#seenOf(topic)
       for (const one of seen) this.#break(one)
-      const begun = this.#begun.get(keyOf(topic.kind, topic.interval, topic.symbol))
+      const begun = this.#begun.get(key)
       if (seen.length === 0 && begun !== undefined && topic.symbol !== ANY) {
         const { kind, interval, symbol } = topic
         this.#break({ kind, interval, symbol, timestamp: begun, nanos: 0 }, true)
@@ -212,13 +223,14 @@ export class Repairer {
   /** A frame of the connection that carries these could not be read: what was in it is missing. */
   damaged(topics: readonly Topic[]): void {
     for (const topic of topics) {
-      this.#damaged.set(keyOf(topic.kind, topic.interval, topic.symbol), topic)
+      const key = keyOf(topic.kind, topic.interval, topic.symbol)
+      if (this.#damaged.has(key) || !this.#kinds.includes(topic.kind)) continue
+      this.#damaged.set(key, { topic, seen: this.#seenOf(topic).map(one => ({ ...one })) })
     }
     const repair = () => {
       this.#damage = undefined
       this.#damagedAt = this.#hooks.clock.now()
-      const list = [...this.#damaged.values()].filter(({ kind }) => this.#kinds.includes(kind))
-      this.#damaged.clear()
+      const list = [...this.#damaged.values()].map(({ topic }) => topic)
       this.interrupted(list)
       this.resumed(list)
     }

@@ -231,7 +231,6 @@ export class Shards {
     const session = new Session(this.#provider, portion, {
       ...this.#hooks,
       notice: (name, message, details) => {
-        if (name === 'disconnected') this.#interrupted(shard)
         // The first connection has no number as long as it is the only one.
         const which = this.#shards.length > 1 ? ` (connection ${number})` : ''
         if (this.#isDenied(shard, details?.code)) {
@@ -241,6 +240,12 @@ export class Shards {
         } else notice(name, message + which, details)
       },
       emit: (batch, receivedAt) => this.#emit(shard, batch, receivedAt),
+      interrupted: topics => {
+        this.#interrupted(shard)
+        // What another connection speaks for goes on without a hole.
+        const own = topics.filter(({ symbol }) => this.#owners.get(symbol) === shard)
+        this.#hooks.interrupted(own)
+      },
       unleased: error => this.#unleased(error),
       refused: (topics, reason) => this.#refused(shard, topics, reason),
       over: reason => this.#over(reason),

@@ -22,9 +22,10 @@ const trade = (id: number, at = id, symbol = 'SPY'): MarketEvent =>
 const topic = (symbol = 'SPY'): Topic => ({ source: 's', kind: 'trade', symbol })
 
 /** A repairer on a history that the test writes, and everything that comes out of it. */
-function setUp(options: RepairOptions = {}) {
+function setUp(options: RepairOptions = {}, recentSince = Number.NEGATIVE_INFINITY) {
   const clock = handClock(T0)
   const recent = new Recent()
+  recent.resume([], recentSince)
   const out: MarketEvent[] = []
   const notices: { name: string; code?: string; count?: number; symbol?: string }[] = []
   const asked: HistoryRequest[] = []
@@ -232,7 +233,7 @@ test('an earlier process is gone on from: what was recorded does not come twice'
   live(trade(4), trade(1, 1, 'TSLA'))
   assert.deepEqual(ids(), [1], 'another symbol has no hole')
   await clock.advance(1)
-  assert.deepEqual(ids(), [1, 2, 3, 4], 'number 2 is not at hand any more, so it comes again')
+  assert.deepEqual(ids(), [1, 2, 3, 4], 'number 2 is not among the last events, so it had not come')
 })
 
 test('a hole longer than is filled in is told at once', async () => {
@@ -245,6 +246,17 @@ test('a hole longer than is filled in is told at once', async () => {
   await clock.advance(1)
   assert.deepEqual(notices.at(-1), { name: 'unrepaired', symbol: 'SPY', code: 'TOO_LONG' })
   assert.deepEqual([asked.length, ids()], [0, [1, 2]])
+})
+
+test('live events without a new confirmation are as good as one: another connection carries them', async () => {
+  const { clock, repairer, live, answers, ids } = setUp()
+  live(trade(1))
+  repairer.interrupted([topic()])
+  answers(() => [1, 2, 3].map(id => trade(id)))
+  live(trade(3))
+  await clock.advance(1)
+  assert.deepEqual(ids(), [1, 2, 3])
+  assert.equal(repairer.open, 0)
 })
 
 test('kinds without history say that their hole stays', async () => {
@@ -266,4 +278,118 @@ test('closing, and letting go of a topic, deliver what was held back', async () 
   repairer.close()
   assert.deepEqual(ids(), [1, 1, 2, 3])
   assert.deepEqual(notices, [{ name: 'unrepaired', symbol: 'TSLA', code: 'CLOSED' }])
+})
+
+test('what history had before the stream brought it does not come twice', async () => {
+  const { clock, repairer, live, answers, ids } = setUp()
+  live(trade(1))
+  repairer.interrupted([topic()])
+  await clock.advance(10)
+  repairer.resumed([topic()])
+  answers(() => [1, 2, 3, 4, 5].map(id => trade(id)))
+  live(trade(3))
+  await clock.advance(1)
+  assert.deepEqual(ids(), [1, 2, 3, 4, 5])
+  live(trade(4), trade(5), trade(6))
+  assert.deepEqual(ids(), [1, 2, 3, 4, 5, 6], 'numbers 4 and 5 were on their way')
+})
+
+test('nothing is held for longer than allowed because the connection is lost again', async () => {
+  const { clock, repairer, live, answers, ids } = setUp({ maxHoldMs: 2_000 })
+  live(trade(1))
+  repairer.interrupted([topic()])
+  repairer.resumed([topic()])
+  answers(() => [trade(1)])
+  live(trade(4))
+  await clock.advance(1_000)
+  repairer.interrupted([topic()])
+  await clock.advance(1_010)
+  assert.deepEqual(ids(), [1, 4])
+  repairer.resumed([topic()])
+  live(trade(7))
+  assert.deepEqual(ids(), [1, 4], 'what comes behind the new break is held for itself')
+  answers(() => [1, 2, 4, 6, 7].map(id => trade(id)))
+  await clock.advance(500)
+  assert.deepEqual(ids(), [1, 4, 2, 6, 7])
+})
+
+test('a hole that is broken again while history is asked stays open', async () => {
+  const { clock, repairer, live, answers, ids, notices } = setUp()
+  live(trade(1))
+  repairer.interrupted([topic()])
+  repairer.resumed([topic()])
+  live(trade(3))
+  answers(() => {
+    repairer.interrupted([topic()])
+    return [1, 2, 3].map(id => trade(id))
+  })
+  await clock.advance(1)
+  assert.deepEqual([ids(), notices.map(({ name }) => name)], [[1], ['gap']])
+  answers(() => [1, 2, 3, 4, 5].map(id => trade(id)))
+  repairer.resumed([topic()])
+  live(trade(5))
+  await clock.advance(1)
+  assert.deepEqual(ids(), [1, 2, 3, 4, 5])
+})
+
+test('a damaged frame is a hole in all that its connection carries, looked into once in ten seconds', async () => {
+  const { clock, repairer, live, answers, ids, asked } = setUp()
+  repairer.resumed([topic()])
+  live(trade(1))
+  answers(() => [1, 2, 3].map(id => trade(id)))
+  repairer.damaged([topic()])
+  live(trade(3))
+  await clock.advance(1)
+  assert.deepEqual([ids(), asked.length], [[1, 2, 3], 1])
+  answers(() => [1, 2, 3, 4, 5, 6].map(id => trade(id)))
+  for (let i = 0; i < 100; i++) repairer.damaged([topic()])
+  live(trade(6))
+  await clock.advance(9_000)
+  assert.deepEqual([ids(), asked.length], [[1, 2, 3, 6], 1])
+  await clock.advance(3_000)
+  assert.deepEqual([ids(), asked.length], [[1, 2, 3, 6, 4, 5], 3])
+})
+
+test('damage to a connection that is lost meanwhile is no reason to take it for resumed', async () => {
+  const { clock, repairer, live, asked, notices } = setUp()
+  repairer.resumed([topic()])
+  live(trade(1))
+  repairer.damaged([topic()])
+  await clock.advance(5_000)
+  repairer.damaged([topic()])
+  repairer.interrupted([topic()])
+  const before = asked.length
+  await clock.advance(20_000)
+  assert.deepEqual([asked.length, notices.at(-1)?.name], [before, 'repaired'])
+  assert.equal(repairer.open, 1)
+})
+
+test('where not all that was delivered is at hand, only what is behind the hole is filled in', async () => {
+  const { clock, repairer, live, answers, ids } = setUp({}, T0 + 60_000)
+  const seen = { kind: 'trade', symbol: 'SPY', interval: undefined } as const
+  repairer.restore({ ...seen, timestamp: T0 + 20_000, nanos: 0 })
+  repairer.wanted([topic()])
+  answers(() => [trade(1, 10_000), trade(2, 20_000), trade(3, 20_001), trade(4, 30_000)])
+  repairer.resumed([topic()])
+  live(trade(4, 30_000))
+  await clock.advance(1)
+  assert.deepEqual(ids(), [3, 4])
+})
+
+test('corrections and cancels are in the history of the trades they belong to', async () => {
+  const { clock, repairer, live, notices } = setUp()
+  live(trade(1))
+  const others = ['correction', 'cancel'] as const
+  const topics = [topic(), ...others.map(kind => ({ ...topic(), kind }))]
+  repairer.interrupted(topics)
+  repairer.resumed(topics)
+  await clock.advance(3_100)
+  assert.deepEqual(
+    notices.map(({ name }) => name),
+    ['gap', 'repaired'],
+  )
+  repairer.interrupted([{ ...topic(), kind: 'cancel' }])
+  repairer.resumed([{ ...topic(), kind: 'cancel' }])
+  await clock.advance(1)
+  assert.equal(notices.at(-1)?.code, 'UNSUPPORTED', 'without the trades nobody looks for them')
 })
