@@ -6,7 +6,7 @@ import type { Provider } from '../feed/provider.ts'
 import { REPAIR_DEFAULTS, type RepairOptions } from '../feed/repair.ts'
 import type { Checkpoint } from '../flow/contracts.ts'
 import { createEvent, type MarketEvent, type Notice } from '../market/events.ts'
-import { openFileTape } from '../tape/file/file.ts'
+import { type FileTape, openFileTape } from '../tape/file/file.ts'
 import type { Retention } from '../tape/file/retention.ts'
 import { memoryTape } from '../tape/memory.ts'
 import type { Tape } from '../tape/tape.ts'
@@ -46,6 +46,10 @@ export interface App extends AsyncDisposable {
   readonly checkpoints: readonly Checkpoint[]
   /** Why nothing is recorded although it was to be. */
   readonly unrecorded: TickwireError | undefined
+  /** Whether what comes now is recorded: false without `record`, and while the disk takes nothing. */
+  readonly isRecording: boolean
+  /** How many events of this run, notices included, are not on the disk although they were to be. */
+  readonly unrecordedEvents: number
   /** Ends the feed, then the tape, so that readers see everything that came. May be called twice. */
   close(): Promise<void>
 }
@@ -56,7 +60,8 @@ export interface App extends AsyncDisposable {
  */
 export async function openApp(config: AppConfig): Promise<App> {
   const { provider, ackTimeoutMs, clock, log } = config
-  const { tape, checkpoints = [], unrecorded } = await openTape(config)
+  const { tape, file, unrecorded } = await openTape(config)
+  const { checkpoints = [] } = file ?? {}
   const options: FeedOptions = {
     ...(log && { log }),
     ...(clock && { clock }),
@@ -73,7 +78,16 @@ export async function openApp(config: AppConfig): Promise<App> {
     if (account) await account.close()
     await tape.close()
   }
-  return { feed, tape, checkpoints, unrecorded, close, [Symbol.asyncDispose]: close }
+  return {
+    ...{ feed, tape, checkpoints, unrecorded, close },
+    get isRecording() {
+      return file?.isRecording ?? false
+    },
+    get unrecordedEvents() {
+      return file ? file.unrecorded : unrecorded ? tape.end.seq : 0
+    },
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 /** The ledger beside a tape; one that cannot be read is left alone, and nothing is kept account of. */
@@ -139,7 +153,8 @@ function before(checkpoint: Checkpoint, gaps: readonly Gap[]): Checkpoint {
 
 interface OpenTape {
   readonly tape: Tape
-  readonly checkpoints?: readonly Checkpoint[]
+  /** The same, where it is on disk. */
+  readonly file?: FileTape
   readonly unrecorded?: TickwireError
 }
 
@@ -151,8 +166,8 @@ async function openTape({ tapeCapacity, record, clock, log }: AppConfig): Promis
   if (!record) return { tape: memoryTape(size) }
   const { folder, retention = {}, optional = false } = record
   try {
-    const tape = await openFileTape({ folder, retention, ...size, ...(log && { log }) })
-    return { tape, checkpoints: tape.checkpoints }
+    const file = await openFileTape({ folder, retention, ...size, ...(log && { log }) })
+    return { tape: file, file }
   } catch (error) {
     if (!optional || !(error instanceof TickwireError)) throw error
     const tape = memoryTape(size)

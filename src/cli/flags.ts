@@ -19,20 +19,32 @@ export function parseWhole(text: string): number | undefined {
   return /^\d+$/.test(text) && Number.isSafeInteger(number) ? number : undefined
 }
 
-/** `10s`, `500ms`, `5m`, `1.5h` in ms. @throws BAD_OPTION */
-export function parseDuration(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? []
-  const ms = Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
-  if (ms > 0 && ms <= LONGEST_MS) return ms
-  if (ms > LONGEST_MS) throw bad('--duration', text, 'Give at most 596h, or none to go on.')
-  throw bad('--duration', text, 'Give a number and a unit, as in 500ms, 10s, 5m or 1h.')
+/** Reads `10s`, `500ms`, `5m`, `1.5h` as ms, for the flag of this name. @throws BAD_OPTION */
+export function durationOf(flag: string): (text: string) => number {
+  return text => {
+    const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? []
+    const ms = Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
+    if (ms > 0 && ms <= LONGEST_MS) return ms
+    if (ms > LONGEST_MS) throw bad(flag, text, 'Give at most 596h, or leave it out.')
+    throw bad(flag, text, 'Give a number and a unit, as in 500ms, 10s, 5m or 1h.')
+  }
 }
 
-/** A whole number from 1. @throws BAD_OPTION */
-export function parseLimit(text: string): number {
-  const limit = parseWhole(text)
-  if (limit) return limit
-  throw bad('--limit', text, 'Give a whole number from 1.')
+/** Reads a whole number from 1, for the flag of this name. @throws BAD_OPTION */
+export function countOf(flag: string): (text: string) => number {
+  return text => {
+    const count = parseWhole(text)
+    if (count) return count
+    throw bad(flag, text, 'Give a whole number from 1.')
+  }
+}
+
+/** Reads a path, for the flag of this name: an empty one would be the working directory. @throws BAD_OPTION */
+export function pathOf(flag: string): (text: string) => string {
+  return text => {
+    if (text.trim() !== '') return text
+    throw bad(flag, text, 'Name it, or leave it out.')
+  }
 }
 
 /** Events a second. @throws BAD_OPTION */

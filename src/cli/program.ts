@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { TickwireError } from '../base/errors.ts'
 import { calendar, parseDays } from './commands/calendar.ts'
 import { capture } from './commands/capture.ts'
@@ -14,7 +14,7 @@ import { tapeCompact, tapeInfo, tapeVerify } from './commands/tape.ts'
 import { up } from './commands/up.ts'
 import type { Surroundings } from './config.ts'
 import { describeError, exitCodeOf, say } from './console.ts'
-import { parseDuration, parseKinds, parseLimit, parseRate, parseSeed } from './flags.ts'
+import { countOf, durationOf, parseKinds, parseRate, parseSeed, pathOf } from './flags.ts'
 import { parseFeed, parseProvider } from './providers.ts'
 import { parseMoment, parseSpeed } from './replay-flags.ts'
 import {
@@ -142,7 +142,7 @@ Examples:
   tickwire init                                    set up keys for real ones`,
     )
 
-  const watching = (name: string, description: string) =>
+  const watching = (name: string, description: string, from = 'alpaca or simulated') =>
     program
       .command(name)
       .description(description)
@@ -150,47 +150,54 @@ Examples:
         '[symbols...]',
         'separated by spaces or commas; * for all where the provider has it',
       )
-      .option('-p, --provider <name>', 'alpaca or simulated', parseProvider)
+      .option('-p, --provider <name>', from, parseProvider)
       .option('--feed <name>', 'of alpaca: iex sip delayed_sip boats overnight test', parseFeed)
-      .option('--trades', 'show trades')
-      .option('--quotes', 'show quotes')
-      .option('--bars', 'show minute bars')
+      .option('--trades', 'ask for trades')
+      .option('--quotes', 'ask for quotes')
+      .option('--bars', 'ask for minute bars')
       .option(
         '--kinds <list>',
         'any of: trades quotes bars tickers statuses lulds imbalances …',
         parseKinds,
       )
+      .option('--duration <time>', 'end after 500ms, 10s, 5m, 1h', durationOf('--duration'))
+      .option('--config <file>', 'instead of ./tickwire.config.yaml', pathOf('--config'))
+      .option('--debug', 'log to stderr, and show where errors come from')
+  const watchingEvents = (name: string, description: string) =>
+    watching(name, description)
       .option('--rate <n>', 'of simulated: events a second, or max', parseRate)
       .option('--seed <n>', 'of simulated: which market', parseSeed)
-      .option('--duration <time>', 'end after 500ms, 10s, 5m, 1h', parseDuration)
-      .option('--limit <n>', 'end after this many events', parseLimit)
-      .option('--json', 'one JSON event a line, on a terminal too')
-      .option('--config <file>', 'instead of ./tickwire.config.yaml')
-      .option('--debug', 'log to stderr, and show where errors come from')
+      .option('--limit <n>', 'end after this many events', countOf('--limit'))
+  const showing = (name: string, description: string) =>
+    watchingEvents(name, description).option('--json', 'one JSON event a line, on a terminal too')
 
-  watching('stream', 'print live events')
+  showing('stream', 'print live events')
     .option('--raw', 'print frames as received from the venue, one a line')
     .addHelpText('after', STREAM_HELP)
     .action(async (symbols: string[], flags) => finish(await stream(symbols, flags, around)))
-  watching('up', 'run the engine, record, and show a live table')
-    .option('--tape <folder>', 'where to record, instead of .tickwire/tape')
+  showing('up', 'run the engine, record, and show a live table')
+    .option('--tape <folder>', 'where to record, instead of .tickwire/tape', pathOf('--tape'))
     .option('--no-record', 'keep events in memory only')
     .addHelpText('after', UP_HELP)
     .action(async (symbols: string[], flags) => finish(await up(symbols, flags, around)))
-  watching('record', 'write live events to a tape on disk')
-    .option('--tape <folder>', 'where to, instead of .tickwire/tape')
+  watchingEvents('record', 'write live events to a tape on disk')
+    .option('--tape <folder>', 'where to, instead of .tickwire/tape', pathOf('--tape'))
     .addHelpText('after', RECORD_HELP)
     .action(async (symbols: string[], flags) => finish(await record(symbols, flags, around)))
   program
     .command('simulate')
     .description('write a whole simulated trading day to a tape')
     .requiredOption('--day <date>', 'a weekday in New York, as 2025-06-02')
-    .option('--symbols <n>', 'how many', parseLimit, 12)
-    .option('--events <n>', 'trades and quotes of the day, about; 20000 a symbol', parseLimit)
+    .option('--symbols <n>', 'how many', countOf('--symbols'), 12)
+    .option(
+      '--events <n>',
+      'trades and quotes of the day, about; 20000 a symbol',
+      countOf('--events'),
+    )
     .option('--seed <n>', 'which market', parseSeed, 1)
     .option('--kinds <list>', 'instead of trades quotes statuses corrections cancels', parseKinds)
-    .option('--tape <folder>', 'where to, instead of .tickwire/tape')
-    .option('--config <file>', 'instead of ./tickwire.config.yaml')
+    .option('--tape <folder>', 'where to, instead of .tickwire/tape', pathOf('--tape'))
+    .option('--config <file>', 'instead of ./tickwire.config.yaml', pathOf('--config'))
     .option('--debug', 'log to stderr, and show where errors come from')
     .addHelpText('after', SIMULATE_HELP)
     .action(async flags => finish(await simulate(flags, around)))
@@ -198,21 +205,26 @@ Examples:
     .command('replay')
     .description('print a tape as if it were live')
     .argument('[symbols...]', 'separated by spaces or commas; without any, all')
-    .option('--tape <folder>', 'which, instead of .tickwire/tape')
+    .option('--tape <folder>', 'which, instead of .tickwire/tape', pathOf('--tape'))
     .option('--from <time>', 'begin at what was received then', parseMoment)
     .option('--to <time>', 'end before what was received then', parseMoment)
     .option('--speed <n>', '1 as it happened, 10 ten times as fast, max', parseSpeed, 1)
     .option('--kinds <list>', 'any of: trades quotes bars … instead of all', parseKinds)
-    .option('--max-quiet <time>', 'leave out silences longer than 5s, 10m', parseDuration)
+    .option(
+      '--max-quiet <time>',
+      'leave out silences longer than 5s, 10m',
+      durationOf('--max-quiet'),
+    )
     .option('--paused', 'begin stopped')
-    .option('--limit <n>', 'end after this many events', parseLimit)
+    .option('--limit <n>', 'end after this many events', countOf('--limit'))
     .option('--json', 'one JSON event a line, on a terminal too')
-    .option('--config <file>', 'instead of ./tickwire.config.yaml')
+    .option('--config <file>', 'instead of ./tickwire.config.yaml', pathOf('--config'))
     .option('--debug', 'log to stderr, and show where errors come from')
     .addHelpText('after', REPLAY_HELP)
     .action(async (symbols: string[], flags) => finish(await replay(symbols, flags, around)))
-  watching('capture', "keep a venue's own frames in a file")
-    .option('--out <file>', 'which, instead of one named after provider and time')
+  watching('capture', "keep a venue's own frames in a file", 'alpaca')
+    .option('--limit <n>', 'end after this many frames', countOf('--limit'))
+    .option('--out <file>', 'which, instead of one named after provider and time', pathOf('--out'))
     .addHelpText('after', CAPTURE_HELP)
     .action(async (symbols: string[], flags) => finish(await capture(symbols, flags, around)))
   const frames = program
@@ -229,16 +241,15 @@ Examples:
   opening('list', 'print every frame, one a line', framesList)
   opening('play', 'decode it all again, as if it came over the network', framesPlay)
     .option('--json', 'one JSON event a line, on a terminal too')
-    .option(
-      '--speed <n>',
-      '1 as it came, 10 ten times as fast, max',
-      parseSpeed,
-      Number.POSITIVE_INFINITY,
+    .addOption(
+      new Option('--speed <n>', '1 as it came, 10 ten times as fast, max')
+        .argParser(parseSpeed)
+        .default(Number.POSITIVE_INFINITY, 'max'),
     )
   opening('fixture', 'print a frame and the events in it, for a test', framesFixture).option(
     '--frame <n>',
     'which, by its number in the list',
-    parseLimit,
+    countOf('--frame'),
     1,
   )
   program
@@ -246,9 +257,9 @@ Examples:
     .description('show what came on a day, and what became of it')
     .argument('[symbols...]', 'separated by spaces or commas; without any, all')
     .option('--day <date>', 'as 2025-06-02, in UTC; without it, the last')
-    .option('--tape <folder>', 'beside which, instead of .tickwire/tape')
+    .option('--tape <folder>', 'beside which, instead of .tickwire/tape', pathOf('--tape'))
     .option('--json', 'one JSON object a line')
-    .option('--config <file>', 'instead of ./tickwire.config.yaml')
+    .option('--config <file>', 'instead of ./tickwire.config.yaml', pathOf('--config'))
     .option('--debug', 'show where errors come from')
     .action(async (symbols: string[], flags) => finish(await ledger(symbols, flags, around)))
   const tape = program
@@ -259,9 +270,9 @@ Examples:
     tape
       .command(name)
       .description(description)
-      .argument('[folder]', 'of the tape, instead of .tickwire/tape')
+      .argument('[folder]', 'of the tape, instead of .tickwire/tape', pathOf('the folder'))
       .option('--json', 'as JSON')
-      .option('--config <file>', 'instead of ./tickwire.config.yaml')
+      .option('--config <file>', 'instead of ./tickwire.config.yaml', pathOf('--config'))
       .option('--debug', 'show where errors come from')
       .action(async (folder: string | undefined, flags) => finish(await run(folder, flags, around)))
   caring('info', 'show what it holds', tapeInfo)
@@ -282,7 +293,7 @@ Examples:
     .option('--faults <file>', 'what goes wrong and when, as YAML or JSON')
     .option('--connections <n>', 'connections per key and feed', parseConnections, 1)
     .option('--hold <time>', 'how long a cut connection keeps its slot', parseHold, 90_000)
-    .option('--duration <time>', 'end after 500ms, 10s, 5m, 1h', parseDuration)
+    .option('--duration <time>', 'end after 500ms, 10s, 5m, 1h', durationOf('--duration'))
     .option('--debug', 'show where errors come from')
     .addHelpText('after', SIM_HELP)
     .action(async flags => {

@@ -210,8 +210,12 @@ interface CaptureRecord {
 
 async function* records(path: string): AsyncGenerator<CaptureRecord> {
   const blocks = await BlockReader.open(path).catch(error => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new TickwireError('NO_TAPE', `there is no capture ${path}`)
+    if (error instanceof TickwireError) throw error
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new TickwireError('NO_TAPE', `there is no capture ${path}`)
+    }
+    // A folder, or a file one may not read.
+    throw broken(path, asError(error).message, asError(error))
   })
   try {
     if (blocks.header.form !== 'frames') throw broken(path, 'it is a file of a tape, no capture')
@@ -232,8 +236,9 @@ async function* records(path: string): AsyncGenerator<CaptureRecord> {
   }
 }
 
-function broken(path: string, why: string): TickwireError {
+function broken(path: string, why: string, cause?: Error): TickwireError {
   return new TickwireError('TAPE_DAMAGED', `${path} cannot be read: ${why}`, {
     hint: 'A capture is what `tickwire capture` writes.',
+    ...(cause && { cause }),
   })
 }

@@ -26,13 +26,20 @@ export interface CliOptions {
   readonly stdout?: number
   /** Called with each piece of standard output. */
   readonly onOutput?: (child: ChildProcess, stdout: string) => void
+  /** Called with each piece of standard error. */
+  readonly onSaid?: (child: ChildProcess, stderr: string) => void
+  /** No file may grow beyond this many bytes: a multiple of 512. Needs a POSIX shell. */
+  readonly fileBytes?: number
 }
 
 /** Runs the command line as a process of its own, away from any `.env` and key of this machine. */
 export async function cli(args: readonly string[], options: CliOptions = {}): Promise<Result> {
   const cwd = options.cwd ?? emptyDirectory()
   const { PATH = '', SystemRoot = '' } = process.env
-  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
+  const command = [process.execPath, '--import', TSX, MAIN, ...args]
+  const limit = `ulimit -f ${(options.fileBytes ?? 0) / 512} && exec "$@"`
+  const limited = options.fileBytes ? ['sh', '-c', limit, 'sh', ...command] : command
+  const child = spawn(limited[0]!, limited.slice(1), {
     cwd,
     env: { PATH, SystemRoot, ...options.env },
     stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
@@ -45,6 +52,7 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   })
   child.stderr!.on('data', data => {
     stderr += data
+    options.onSaid?.(child, stderr)
   })
   const watchdog = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS)
   const code = await new Promise<number | null>(resolve => child.on('close', resolve))

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { TickwireError } from '../../src/base/errors.ts'
 import { Board } from '../../src/cli/board.ts'
-import { parseDuration, parseLimit, parseRate, parseSymbols } from '../../src/cli/flags.ts'
+import { countOf, durationOf, parseRate, parseSymbols } from '../../src/cli/flags.ts'
 import { describeOutcome } from '../../src/cli/follow.ts'
 import { Losses } from '../../src/cli/losses.ts'
 import { Painter } from '../../src/cli/painter.ts'
@@ -219,17 +219,17 @@ test('numbers read as people write them', () => {
   ])
   assert.deepEqual([1234.5, 0.000001, undefined].map(amount), ['1,234.5', '0.000001', '-'])
   assert.deepEqual(
-    ['500ms', '10s', '1.5m', '1h'].map(parseDuration),
+    ['500ms', '10s', '1.5m', '1h'].map(durationOf('--duration')),
     [500, 10_000, 90_000, 3_600_000],
   )
   assert.deepEqual(['5', 'max', 'Infinity', '0.5'].map(parseRate), [5, 'max', 'max', 0.5])
   assert.deepEqual(parseSymbols(['SPY,TSLA', 'SPY', 'BTC/USD']), ['SPY', 'TSLA', 'BTC/USD'])
   assert.equal(parseSymbols([]), undefined)
   for (const text of ['', '-1', '1.5', '1e3', '99999999999999999999']) {
-    assert.throws(() => parseLimit(text), /--limit/)
+    assert.throws(() => countOf('--limit')(text), /--limit/)
   }
   for (const text of ['', '10', '-1s', '0s', '30d', '1000h'])
-    assert.throws(() => parseDuration(text), /--duration/)
-  assert.equal(parseDuration('596h'), 596 * 3_600_000)
-  assert.throws(() => parseDuration('597h'), { hint: /at most 596h/ })
+    assert.throws(() => durationOf('--duration')(text), /--duration/)
+  assert.equal(durationOf('--duration')('596h'), 596 * 3_600_000)
+  assert.throws(() => durationOf('--duration')('597h'), { hint: /at most 596h/ })
 })

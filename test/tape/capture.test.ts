@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import promises, {
+  appendFile,
+  mkdtemp,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -77,6 +86,20 @@ test('damage in the middle is an error, not a hole', async () => {
   bytes[bytes.length >> 1]! ^= 1
   await writeFile(join(folder, 'damaged'), bytes)
   await assert.rejects(all('damaged'), { code: 'TAPE_DAMAGED' })
+})
+
+test('what cannot be read at all is told with what the system says', async t => {
+  await assert.rejects(openCapture(folder), { code: 'TAPE_DAMAGED', message: /EISDIR/ })
+  t.mock.method(promises, 'open', async () => {
+    throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+  })
+  syncBuiltinESMExports()
+  try {
+    await assert.rejects(openCapture(folder), { code: 'TAPE_DAMAGED', message: /EACCES/ })
+  } finally {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  }
 })
 
 test('a file that is there is not written over, and others are told apart from captures', async () => {

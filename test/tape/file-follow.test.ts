@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { MarketEvent } from '../../src/market/events.ts'
 import { segmentPath } from '../../src/tape/file/catalog.ts'
 import { followFileTape } from '../../src/tape/file/follow.ts'
@@ -155,6 +160,59 @@ describe('following a tape of another process', () => {
     assertExplained(seen)
     assert.equal(seen.length, 5 + 1 + 2)
     assert.deepEqual(seen, await readAll(tape))
+  })
+
+  test('a program that does nothing but read goes on when it has caught up', async t => {
+    const tape = await openTape(t, tempFolder(t))
+    await appendBlocks(tape, [3])
+    const program = fileURLToPath(new URL('./follower.ts', import.meta.url))
+    const child = spawn(process.execPath, ['--import', 'tsx', program, tape.folder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.after(() => child.kill('SIGKILL'))
+    const ended = once(child, 'exit').then(() => 'ended')
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    const next = () => Promise.race([lines.next().then(({ value }) => value), ended])
+    assert.equal(await next(), '3')
+    // Many looks at the folder: by now it would have ended.
+    assert.equal(await Promise.race([ended, sleep(400, 'goes on')]), 'goes on')
+    await appendBlocks(tape, [2])
+    assert.equal(await next(), '5')
+  })
+
+  test('keeps the process alive while a reader waits, and only then', async t => {
+    const tape = await openTape(t, tempFolder(t))
+    await appendBlocks(tape, [3])
+    const hand = handClock()
+    const idle: boolean[] = []
+    const clock: typeof hand = {
+      ...hand,
+      setTimeout(fn, ms, mode) {
+        idle.push(mode === 'idle')
+        return hand.setTimeout(fn, ms)
+      },
+    }
+    const follower = await followFileTape({ folder: tape.folder, clock, pollMs: POLL_MS })
+    atEnd(t, () => follower.close())
+    const looked = async () => {
+      const { length } = idle
+      clock.turn(POLL_MS)
+      await until(() => idle.length > length, 'a look')
+      return idle.at(-1)
+    }
+    assert.deepEqual(idle, [true])
+    assert.equal(await looked(), true, 'nobody reads')
+    const steps = [0, 1].map(() => follower.read()[Symbol.asyncIterator]())
+    const nexts = steps.map(each => each.next())
+    await until(() => idle.at(-1) === false, 'a timer that holds the process')
+    assert.equal(await looked(), false)
+    await steps[0]!.return?.()
+    await nexts[0]
+    assert.equal(await looked(), false, 'one still waits')
+    await steps[1]!.return?.()
+    await nexts[1]
+    assert.equal(await looked(), true)
+    assert.equal(hand.pending(), 1, 'one timer at a time')
   })
 
   test('by many readers from everywhere: all agree', async t => {

@@ -1,20 +1,36 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { silentLog } from '../../src/base/log.ts'
 import type { Checkpoint } from '../../src/flow/contracts.ts'
 import { createEvent } from '../../src/market/events.ts'
 import { formatTopic } from '../../src/market/topics.ts'
+import { Catalog, segmentPath } from '../../src/tape/file/catalog.ts'
 import { compactTape } from '../../src/tape/file/compact.ts'
+import { followFileTape } from '../../src/tape/file/follow.ts'
 import { STEP } from '../../src/tape/file/numbers.ts'
+import { recover } from '../../src/tape/file/recover.ts'
+import { handClock } from '../../src/testing/clock.ts'
 import {
   appendBlocks,
   assertExplained,
+  atEnd,
+  blocksOf,
   change,
   copyOf,
   filesOf,
   isWritten,
+  keptLog,
   numbersOf,
   openTape,
   range,
@@ -175,14 +191,29 @@ describe('a tape that was not closed', () => {
     assertExplained(await readAll(again))
   })
 
+  test('a torn end is cut off the file', async t => {
+    const tape = await openTape(t, tempFolder(t))
+    await appendBlocks(tape, [3, 2])
+    const copy = copyOf(t, tape.folder)
+    const [path] = filesOf(copy) as [string]
+    const blocks = await blocksOf(path)
+    truncateSync(path, blocks[1]!.end - 1)
+    const catalog = new Catalog(copy, tape.id, true)
+    await catalog.refresh()
+    const { last } = await recover(catalog, silentLog)
+    assert.deepEqual([last, statSync(path).size], [3, blocks[0]!.end])
+  })
+
   test('leftovers of sealing and of a look at the disk are cleared away', async t => {
     const tape = await openTape(t, tempFolder(t))
     await appendBlocks(tape, [3])
     const copy = copyOf(t, tape.folder)
     const [file] = filesOf(copy)
     for (const end of ['.sealing', '.probe']) writeFileSync(`${file}${end}`, 'half')
+    writeFileSync(join(copy, 'tape.json.new'), '{')
     const again = await openTape(t, copy)
     await again.sealed()
+    assert.equal(existsSync(join(copy, 'tape.json.new')), false)
     for (const end of ['.sealing', '.probe']) {
       assert.equal(statSync(`${file}${end}`, { throwIfNoEntry: false }), undefined)
     }
@@ -229,20 +260,56 @@ describe('the name of a tape', () => {
     await assert.rejects(compactTape(folder, silentLog), { code: 'TAPE_TOO_NEW' })
   })
 
-  test('without tape.json it is another tape, which leaves the old files alone', async t => {
+  test('a lost tape.json is made anew from the files, with a word', async t => {
     const folder = tempFolder(t)
     const tape = await openTape(t, folder)
     await appendBlocks(tape, [3])
     await tape.close()
-    const old = readFileSync(filesOf(folder)[0]!)
     rmSync(join(folder, 'tape.json'))
-    const other = await openTape(t, folder)
-    assert.notEqual(other.id, tape.id)
-    await appendBlocks(other, [2])
-    assertExplained(await readAll(other), other.start.seq + 1)
-    const [notice] = await readAll(other, { from: tape.end })
-    assert.ok(notice?.type === 'notice' && notice.notice === 'reset', 'old positions mean nothing')
-    assert.deepEqual(readFileSync(filesOf(folder)[0]!), old)
+    const follower = await followFileTape({ folder, clock: handClock() })
+    atEnd(t, () => follower.close())
+    assert.deepEqual([follower.id, (await readAll(follower)).length], [tape.id, 3])
+    const said: string[] = []
+    const again = await openTape(t, folder, { log: keptLog(said) })
+    assert.match(said.join(), /tape\.json was lost/)
+    assert.deepEqual(again.end, tape.end)
+    await appendBlocks(again, [2])
+    assert.deepEqual(numbersOf(await readAll(again)), range(1, 5))
+    assert.equal(JSON.parse(readFileSync(join(folder, 'tape.json'), 'utf8')).id, tape.id)
+  })
+
+  test('without tape.json, and with files of two tapes, nothing is guessed', async t => {
+    const [one, other] = [await openTape(t, tempFolder(t)), await openTape(t, tempFolder(t))]
+    await appendBlocks(one, [3])
+    await appendBlocks(other, [9])
+    await one.close()
+    await other.close()
+    const { folder } = one
+    copyFileSync(filesOf(other.folder)[0]!, segmentPath(folder, 4))
+    rmSync(join(folder, 'tape.json'))
+    const before = readdirSync(folder)
+    await assert.rejects(openTape(t, folder), error => {
+      const { code, hint } = error as { code?: string; hint?: string }
+      return code === 'TAPE_DAMAGED' && /Put tape\.json back/.test(hint ?? '')
+    })
+    assert.deepEqual(readdirSync(folder), before, 'nothing is made or removed')
+    rmSync(segmentPath(folder, 4))
+    assert.equal((await openTape(t, folder)).id, one.id)
+  })
+
+  test('no name is given to a tape that cannot be read', async t => {
+    const folder = tempFolder(t)
+    const tape = await openTape(t, folder)
+    await appendBlocks(tape, [3])
+    await tape.close()
+    rmSync(join(folder, 'tape.json'))
+    change(filesOf(folder)[0]!, bytes => {
+      bytes.writeUInt16LE(2, 8)
+      return bytes
+    })
+    await assert.rejects(openTape(t, folder), { code: 'TAPE_TOO_NEW' })
+    assert.equal(existsSync(join(folder, 'tape.json')), false)
+    assert.equal(existsSync(join(folder, 'writer.lease')), false)
   })
 })
 

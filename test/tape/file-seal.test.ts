@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { describe, type TestContext, test } from 'node:test'
 import { silentLog } from '../../src/base/log.ts'
 import type { MarketEvent } from '../../src/market/events.ts'
@@ -202,6 +203,21 @@ describe('merging files', () => {
     await assert.rejects(compactTape(folder, silentLog), { code: 'TAPE_IN_USE' })
   })
 
+  test('a disk that takes no writing is said to be so', async t => {
+    const folder = await runs(t, [3])
+    const refuse = () => {
+      throw Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' })
+    }
+    t.mock.method(fs, 'openSync', refuse)
+    syncBuiltinESMExports()
+    try {
+      await assert.rejects(compactTape(folder, silentLog), { code: 'TAPE_UNWRITABLE' })
+    } finally {
+      t.mock.restoreAll()
+      syncBuiltinESMExports()
+    }
+  })
+
   test('an empty tape and one without a good file', async t => {
     const folder = await runs(t, [])
     await (await openTape(t, folder)).close()
@@ -231,6 +247,13 @@ describe('retention', () => {
     assert.equal(outlived(files, { ageMs: 100 }, none, 111), 1)
     assert.equal(outlived(files, { ageMs: 100 }, none, 101), 0)
     assert.equal(outlived(files, { ageMs: 100 }, none, 1e6), 3)
+  })
+
+  test('by age: one file from the future holds up neither itself nor those behind it', () => {
+    const odd = [file(1), file(11, 10, 1e9), file(21), file(31)]
+    assert.equal(outlived(odd, { ageMs: 100 }, none, 1_000), 3)
+    assert.equal(outlived(odd, { ageMs: 100 }, none, 121), 1, 'as old as the one behind it')
+    assert.equal(outlived(odd, { ageMs: 100 }, none, 122), 3)
   })
 
   test('stops before what a store has yet to read, until the highest size', () => {
@@ -275,6 +298,29 @@ describe('retention', () => {
     assert.ok(tape.start.seq > 8, 'files go')
     assert.ok(filesOf(folder).length < 8, 'and few are left')
   })
+
+  for (const restarted of [false, true]) {
+    const when = restarted ? ', also after a restart' : ''
+    test(`one event from the future does not switch off retention by age${when}`, async t => {
+      const [folder, clock] = [tempFolder(t), handClock(START)]
+      const options = { capacity: 4, segmentMs: 1_000, retention: { ageMs: 10_000 }, clock }
+      let tape = await openTape(t, folder, options)
+      for (let i = 0; i < 30; i++) {
+        const late = i === 3 ? 1e12 : 0
+        tape.append([trade(i, { receivedAt: clock.now() + late })])
+        await isWritten(tape)
+        clock.turn(1_000)
+        if (restarted && i === 24) {
+          await tape.sealed()
+          await tape.close()
+          tape = await openTape(t, folder, options)
+        }
+      }
+      await tape.sealed()
+      assert.ok(filesOf(folder).length <= 13, 'nothing older is left')
+      assert.ok(filesOf(folder).length >= 9, 'and nothing younger is gone')
+    })
+  }
 
   test('a sealed file that is in the way of age goes with the clock', async t => {
     const [folder, clock] = [tempFolder(t), handClock(START)]

@@ -7,7 +7,7 @@ import { tapeSuite } from '../../src/testing/tape-suite.ts'
 
 tapeSuite('file', async capacity => {
   const folder = await mkdtemp(join(tmpdir(), 'tickwire-tape-'))
-  // A tape in files holds more than its ring; for the sake of the suite it lets go of all files but the newest.
+  // The capacity is that of its memory alone: what has left it is read from the files.
   const tape = await openFileTape({ folder, capacity, log: silentLog })
   return { tape, remove: () => rm(folder, { recursive: true }) }
 })

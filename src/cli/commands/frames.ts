@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { TickwireError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
 import { openFeed, type SubscribeRequest } from '../../feed/feed.ts'
 import type { Provider } from '../../feed/provider.ts'
 import type { MarketEvent } from '../../market/events.ts'
@@ -97,8 +98,10 @@ export async function framesPlay(file: string, flags: FramesFlags, around: Surro
 export async function framesFixture(file: string, flags: FramesFlags, around: Surroundings) {
   const capture = await openCapture(resolve(around.cwd, file))
   const wanted = flags.frame ?? 1
-  const frame = await frameOf(capture, file, wanted)
-  const events = await decode(capture, loadConfig(around), frame)
+  const found = await findFrame(capture, file, wanted)
+  const { frame } = found
+  const config = loadConfig(around)
+  const events = await decode(capture, config, createLog(config, around.env), found)
   const { provider, feed } = capture.about as unknown as Origin
   const bytes = Buffer.from(frame.data)
   const fixture = {
@@ -116,10 +119,18 @@ export async function framesFixture(file: string, flags: FramesFlags, around: Su
 
 type CapturedFrame = Captured & { readonly type: 'frame' }
 
-async function frameOf(capture: Capture, file: string, wanted: number): Promise<CapturedFrame> {
+interface Found {
+  readonly frame: CapturedFrame
+  /** Its place among everything captured, from 0. */
+  readonly index: number
+}
+
+async function findFrame(capture: Capture, file: string, wanted: number): Promise<Found> {
   let number = 0
+  let index = 0
   for await (const one of capture.read()) {
-    if (one.type === 'frame' && ++number === wanted) return one
+    if (one.type === 'frame' && ++number === wanted) return { frame: one, index }
+    index++
   }
   throw new TickwireError('BAD_OPTION', `${file} has ${number} frames, and no number ${wanted}`, {
     hint: '`tickwire frames list` shows them.',
@@ -130,21 +141,20 @@ async function frameOf(capture: Capture, file: string, wanted: number): Promise<
 async function decode(
   capture: Capture,
   config: Config,
-  frame: CapturedFrame,
+  log: Log,
+  { frame, index }: Found,
 ): Promise<MarketEvent[]> {
-  const { connection } = frame
   const upTo = async function* (): AsyncGenerator<Captured> {
+    let at = 0
     for await (const one of capture.read()) {
-      if (one.connection !== connection) continue
-      yield { ...one, connection: 1 }
-      if (one.type === 'frame' && one.receivedAt === frame.receivedAt && same(one.data, frame.data))
-        return
+      if (one.connection === frame.connection) yield { ...one, connection: 1 }
+      if (at++ === index) return
     }
   }
   const { openSocket, done } = playSockets({ about: capture.about, read: upTo })
   const provider = providerOf(capture, config, openSocket)
   const { request } = capture.about as unknown as Origin
-  const feed = openFeed(provider, { leases: false })
+  const feed = openFeed(provider, { log, leases: false })
   let events: MarketEvent[] = []
   feed.raw(() => {
     events = []
@@ -159,8 +169,6 @@ async function decode(
   await feed.close()
   return events
 }
-
-const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
 
 /** The provider a capture is of, on what was captured. */
 function providerOf(

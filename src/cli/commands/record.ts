@@ -1,11 +1,10 @@
 import { openApp } from '../../app/app.ts'
-import { TickwireError } from '../../base/errors.ts'
 import type { Surroundings } from '../config.ts'
 import { createLog, say, screenOf } from '../console.ts'
 import { CONNECT_MS, follow } from '../follow.ts'
 import { Painter } from '../painter.ts'
 import { chooseProvider } from '../providers.ts'
-import { recordOf, shortPath } from '../recording.ts'
+import { RecordingState, recordOf, shortPath } from '../recording.ts'
 import { amount } from '../rows.ts'
 import { Run } from '../run.ts'
 import { countEvents, summary } from '../summary.ts'
@@ -50,6 +49,7 @@ export async function record(
     ...{ record: where, ackTimeoutMs: CONNECT_MS, log },
   })
   const { feed, tape } = app
+  const recording = new RecordingState(app, folder)
   const banner = bannerOf(capabilities)
   const startedAt = performance.now()
   const limit = flags.limit ?? Number.POSITIVE_INFINITY
@@ -65,7 +65,7 @@ export async function record(
     const state = behind > 10_000 ? ` · ${amount(behind)} not written yet` : ''
     painter?.paint([
       ...(banner ? [banner] : []),
-      `recording to ${folder} · ${amount(arrived())} events${state} · Ctrl-C ends`,
+      `${recording.title} · ${amount(arrived())} events${state} · Ctrl-C ends`,
       word,
     ])
   }
@@ -75,7 +75,7 @@ export async function record(
       if (arrived() >= limit) run.done()
     },
   })
-  watchTape(app.tape, run.signal, tell).catch(error => run.fail(error))
+  watchTape(app.tape, recording, run.signal, tell).catch(error => run.fail(error))
   if (!painter) say(`recording to ${folder}`)
   follow(feed, run, {
     ...{ request, label: chosen.label, durationMs: flags.duration, say: tell, log },
@@ -93,22 +93,11 @@ export async function record(
   await app.close()
   paint()
   painter?.close()
-  const { seq } = tape.end
-  const missing = seq - tape.written.seq
-  const failed =
-    missing > 0 && ending.type !== 'error'
-      ? new TickwireError(
-          'TAPE_UNWRITABLE',
-          `the last ${amount(missing)} events could not be recorded`,
-          {
-            hint: `Make room on the disk of ${folder}.`,
-          },
-        )
-      : undefined
+  const { failure } = recording
   const summarize = () =>
-    `${summary('events', count, elapsedMs, stats, 0)}; recorded to ${folder}, up to number ${seq}`
+    `${summary('events', count, elapsedMs, stats, 0)}; ${recording.outcome}, up to number ${tape.end.seq}`
   return conclude(
-    failed ? { type: 'error', error: failed } : ending,
+    failure && ending.type !== 'error' ? { type: 'error', error: failure } : ending,
     flags.debug ?? false,
     summarize,
   )
@@ -117,6 +106,7 @@ export async function record(
 /** Says what the tape has to say of itself. */
 async function watchTape(
   tape: Awaited<ReturnType<typeof openApp>>['tape'],
+  recording: RecordingState,
   signal: AbortSignal,
   tell: (line: string) => void,
 ): Promise<void> {
@@ -124,6 +114,7 @@ async function watchTape(
   for await (const events of tape.read({ topics, signal })) {
     for (const event of events) {
       if (event.type !== 'notice') continue
+      recording.hear(event)
       if (event.notice === 'unrecorded' || event.notice === 'lost') tell(event.message)
     }
   }

@@ -1,20 +1,19 @@
+import { TickwireError } from '../../base/errors.ts'
 import { openFeed, type SubscribeRequest } from '../../feed/feed.ts'
 import { hasFlag, type MarketEvent, type Notice } from '../../market/events.ts'
 import { ANY } from '../../market/topics.ts'
-import { type ReplayProvider, replay as replayTape } from '../../providers/replay/provider.ts'
+import { replay as replayTape } from '../../providers/replay/provider.ts'
 import { followFileTape } from '../../tape/file/follow.ts'
 import { loadConfig, type Surroundings } from '../config.ts'
 import { createLog, say, screenOf } from '../console.ts'
 import { parseSymbols } from '../flags.ts'
-import { type Key, readKeys } from '../keys.ts'
+import { hasKeys, readKeys } from '../keys.ts'
 import { tapeFolder } from '../recording.ts'
+import { press } from '../replay-keys.ts'
 import { Run } from '../run.ts'
 import { KINDS, type Kind } from '../schema.ts'
 import { summary } from '../summary.ts'
 import { bannerOf, conclude, lineWriter, outputOf } from './stream.ts'
-
-/** How far the arrow-like keys seek, ms of the tape. */
-const SEEK_MS = 60_000
 
 export interface ReplayFlags {
   readonly tape?: string
@@ -40,6 +39,11 @@ export async function replay(
   around: Surroundings,
 ): Promise<number> {
   const screen = screenOf(around)
+  if (flags.paused && !hasKeys()) {
+    throw new TickwireError('BAD_OPTION', '--paused waits for a key, and there is no terminal', {
+      hint: 'Leave it out, or run it on a terminal.',
+    })
+  }
   const config = loadConfig(around, { file: flags.config })
   const symbols = parseSymbols(words) ?? [ANY]
   const tape = await followFileTape({ folder: tapeFolder(config, flags.tape, around) })
@@ -69,7 +73,7 @@ export async function replay(
     return output.put(line(event))
   }
   feed.on('*', show, { name: 'standard output' })
-  const keys = readKeys(run.signal, key => press(key, provider, run))
+  const keys = readKeys(run.signal, key => press(key, provider, { say, quit: () => run.done() }))
   if (keys) say('space pauses · → steps · + - speed · [ ] a minute back or on · q ends')
   feed.done.then(
     () => run.done(),
@@ -95,32 +99,4 @@ export async function replay(
 function tell(notice: Notice): void {
   if (hasFlag(notice, 'replayed')) say(`recorded: ${notice.message}`)
   else if (notice.notice === 'lost' || notice.notice === 'lagging') say(notice.message)
-}
-
-function press(key: Key, provider: ReplayProvider, run: Run): void {
-  const where = () =>
-    provider.time === undefined ? 'the beginning' : new Date(provider.time).toISOString()
-  if (key === 'quit') run.done()
-  else if (key === 'space') {
-    const paused = provider.state === 'paused'
-    if (paused) provider.resume()
-    else provider.pause()
-    say(paused ? 'goes on' : `paused at ${where()}`)
-  } else if (key === 'right') void provider.step()
-  else if (key === 'faster' || key === 'slower') {
-    provider.speed = key === 'faster' ? provider.speed * 2 : provider.speed / 2
-    say(`speed ${provider.speed}x`)
-  } else if (provider.time !== undefined) {
-    seek(provider, provider.time + (key === 'forward' ? SEEK_MS : -SEEK_MS))
-    say(`at ${where()}`)
-  }
-}
-
-function seek(provider: ReplayProvider, time: number): void {
-  try {
-    provider.seek(time)
-  } catch (error) {
-    // Beyond what was to be played.
-    say((error as Error).message)
-  }
 }

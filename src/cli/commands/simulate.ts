@@ -57,7 +57,7 @@ export async function simulate(flags: SimulateFlags, around: Surroundings): Prom
       tape.append(batch)
       count += batch.length
       while (tape.end.seq - tape.written.seq > MOST_WAITING) {
-        if (!tape.isRecording) throw full(folder)
+        if (tape.unrecorded > 0) throw full(folder)
         await new Promise(resolve => setImmediate(resolve))
       }
     }
@@ -70,11 +70,11 @@ export async function simulate(flags: SimulateFlags, around: Surroundings): Prom
   await tape.close()
   paint()
   painter?.close()
-  const lost = tape.isRecording ? ending : ({ type: 'error', error: full(folder) } as const)
+  const lost = tape.unrecorded > 0 ? ({ type: 'error', error: full(folder) } as const) : ending
   const seconds = (performance.now() - startedAt) / 1_000
   const summarize = () =>
     `${amount(count)} events of ${day} in ${seconds.toFixed(1)} s; recorded to ${folder}, up to number ${tape.end.seq}`
-  return conclude(lost, flags.debug ?? false, summarize)
+  return conclude(ending.type === 'error' ? ending : lost, flags.debug ?? false, summarize)
 }
 
 function full(folder: string): TickwireError {

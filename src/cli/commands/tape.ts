@@ -55,9 +55,9 @@ export async function tapeCompact(
   if (flags.json) await print(`${JSON.stringify(done)}\n`)
   else {
     const { filesBefore, filesAfter, bytesBefore, bytesAfter } = done
-    say(
-      `${amount(filesBefore)} files of ${megabytes(bytesBefore)} are now ${amount(filesAfter)} of ${megabytes(bytesAfter)}`,
-    )
+    const before = filesBefore === 1 ? '1 file' : `${amount(filesBefore)} files`
+    const now = `${filesBefore === 1 ? 'is' : 'are'} now ${amount(filesAfter)}`
+    say(`${before} of ${megabytes(bytesBefore)} ${now} of ${megabytes(bytesAfter)}`)
   }
   return 0
 }

@@ -7,7 +7,7 @@ import { CONNECT_MS, follow } from '../follow.ts'
 import { Losses } from '../losses.ts'
 import { Painter } from '../painter.ts'
 import { chooseProvider } from '../providers.ts'
-import { recordOf, shortPath } from '../recording.ts'
+import { RecordingState, recordOf, shortPath } from '../recording.ts'
 import { amount } from '../rows.ts'
 import { Run } from '../run.ts'
 import { countEvents, summary } from '../summary.ts'
@@ -66,7 +66,7 @@ export async function up(
     ackTimeoutMs: CONNECT_MS,
     log,
   })
-  const recording = record && !app.unrecorded && shortPath(record.folder, around.cwd)
+  const recording = record && new RecordingState(app, shortPath(record.folder, around.cwd))
   const output = outputOf(run)
   const banner = bannerOf(capabilities)
   const startedAt = performance.now()
@@ -91,8 +91,12 @@ export async function up(
     const rate = at > painted.at ? ((count - painted.count) / (at - painted.at)) * 1_000 : 0
     painted = { count, at }
     const speed = `${Math.round(rate).toLocaleString('en-US')} events/s`
-    const tape = recording ? ` · recording to ${recording}` : ''
-    const title = `tickwire · ${capabilities.title} · ${speed}${tape} · Ctrl-C ends`
+    const tape = recording ? [recording.title] : []
+    // What is not recorded must not be cut off at the right.
+    const parts = app.isRecording
+      ? [capabilities.title, speed, ...tape]
+      : [...tape, capabilities.title, speed]
+    const title = ['tickwire', ...parts, 'Ctrl-C ends'].join(' · ')
     painter.paint(
       board.render({
         colors: screen.colors,
@@ -115,6 +119,7 @@ export async function up(
       if (run.signal.aborted) return
       inHand--
       if (event.type === 'notice') {
+        recording?.hear(event)
         if (event.notice === 'skipped') skipped += event.count ?? 0
         if (event.notice === 'unrecorded' || event.notice === 'lost') tell(event.message)
         continue
@@ -146,7 +151,7 @@ export async function up(
     connected: () => {
       if (banner && !live) say(banner)
       if (tip && !live) say(tip)
-      if (recording && !live) say(`recording to ${recording}`)
+      if (recording && app.isRecording && !live) say(recording.title)
     },
   })
 
@@ -156,17 +161,21 @@ export async function up(
   const stats = app.feed.stats()
   const elapsedMs = performance.now() - startedAt
   // What was recorded is not lost for not having been shown.
-  const dropped = recording || count >= limit || output.gone ? skipped : arrived() - count
+  const unseen = arrived() - count
+  const sated = count >= limit || output.gone
   await app.close()
   if (live && count > 0) paintNow()
   painter.close()
   await output.flush()
   const summarize = () => {
+    const lost = recording ? Math.min(unseen, app.unrecordedEvents) : unseen
+    const dropped = sated ? skipped : Math.max(skipped, lost)
     const line = summary('events', count, elapsedMs, stats, dropped)
     if (!recording) return line
-    const unseen = count < limit ? arrived() - count - skipped : 0
-    const note = unseen > 0 ? ` (${amount(unseen)} of them not shown)` : ''
-    return `${line}; recorded to ${recording}${note}`
+    if (app.unrecorded) return `${line}; ${recording.title}`
+    const rest = count < limit ? unseen - dropped : 0
+    const note = rest > 0 ? ` (${amount(rest)} of them not shown)` : ''
+    return `${line}; ${recording.outcome}${note}`
   }
   return conclude(ending, flags.debug ?? false, summarize, output)
 }

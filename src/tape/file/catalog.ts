@@ -25,6 +25,8 @@ export interface IndexEntry {
 
 const NAME = /^(\d{16})\.tape$/
 
+export const isSegment = (name: string) => NAME.test(name)
+
 export const segmentPath = (folder: string, first: number) =>
   join(folder, `${String(first).padStart(16, '0')}.tape`)
 

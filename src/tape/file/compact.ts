@@ -6,7 +6,7 @@ import { takeLease } from '../../base/lease.ts'
 import type { Log } from '../../base/log.ts'
 import type { Checkpoint } from '../../flow/contracts.ts'
 import { Catalog, type Segment } from './catalog.ts'
-import { inUse, noTape, unreadable } from './failures.ts'
+import { inUse, noTape, unchangeable, unreadable } from './failures.ts'
 import { readIdentity } from './identity.ts'
 import { recover, summaryOf } from './recover.ts'
 import { sealSegments } from './seal.ts'
@@ -24,12 +24,14 @@ export interface Compacted {
 /**
  * Compresses what is not, and merges small neighbouring files: what many short runs leave behind. Events and
  * numbers stay as they are. The tape must not be recorded to meanwhile.
- * @throws NO_TAPE TAPE_IN_USE TAPE_DAMAGED TAPE_TOO_NEW
+ * @throws NO_TAPE TAPE_IN_USE TAPE_UNWRITABLE TAPE_DAMAGED TAPE_TOO_NEW
  */
 export async function compactTape(folder: string, log: Log): Promise<Compacted> {
+  const identity = await readIdentity(folder).catch(error => {
+    throw unreadable(folder, asError(error))
+  })
+  if (!identity) throw noTape(folder)
   try {
-    const identity = await readIdentity(folder)
-    if (!identity) throw noTape(folder)
     const lease = takeLease([join(folder, 'writer.lease')], systemClock())
     if ('heldBy' in lease) throw inUse(folder, lease.heldBy)
     try {
@@ -38,7 +40,7 @@ export async function compactTape(folder: string, log: Log): Promise<Compacted> 
       lease.release()
     }
   } catch (error) {
-    throw unreadable(folder, asError(error))
+    throw unchangeable(folder, asError(error))
   }
 }
 

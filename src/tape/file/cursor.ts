@@ -4,7 +4,7 @@ import type { Catalog, Segment } from './catalog.ts'
 import type { SegmentReader } from './segment.ts'
 
 /** A place on the tape in files, going from segment to segment. */
-export class TapeCursor implements OlderCursor {
+export class FileCursor implements OlderCursor {
   readonly #catalog: Catalog
   #segment: Segment | undefined
   #reader: SegmentReader | undefined

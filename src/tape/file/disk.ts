@@ -1,12 +1,13 @@
 import { closeSync, fdatasync, ftruncate, open, write } from 'node:fs'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { open as openHandle, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 
 /** The part of a file system a tape writes with: handed in, so that a test can fill, slow or stop it. */
 export interface Disk {
-  /** Makes a file that must not be there yet. */
+  /** Makes a file that must not be there yet; its name survives a loss of power. */
   create(path: string): Promise<DiskFile>
-  /** Writes a small file so that it is there whole or not at all. */
+  /** Writes a small file so that it is there whole or not at all, also after a loss of power. */
   replace(path: string, content: string | Uint8Array): Promise<void>
   remove(path: string): Promise<void>
 }
@@ -21,13 +22,19 @@ export interface DiskFile {
 }
 
 const openFile = promisify(open)
-const syncFile = promisify(fdatasync)
 const truncateFile = promisify(ftruncate)
 
 /** The machine's own. Nothing here holds the event loop but opening the name of a file to be removed. */
 export const systemDisk: Disk = {
   async create(path) {
     const fd = await openFile(path, 'wx', 0o644)
+    try {
+      await syncFolder(dirname(path))
+    } catch (error) {
+      closeSync(fd)
+      await rm(path, { force: true })
+      throw error
+    }
     return {
       write(bytes, length, at, done) {
         const from = (offset: number) =>
@@ -38,7 +45,7 @@ export const systemDisk: Disk = {
           })
         from(0)
       },
-      sync: () => syncFile(fd),
+      sync: () => promisify(fdatasync)(fd),
       truncate: size => truncateFile(fd, size),
       close: () => closeSync(fd),
     }
@@ -47,6 +54,24 @@ export const systemDisk: Disk = {
     const aside = `${path}.new`
     await writeFile(aside, content, { flush: true })
     await rename(aside, path)
+    await syncFolder(dirname(path))
   },
   remove: path => rm(path, { force: true }),
+}
+
+/** What systems say on which a folder cannot be opened, or not be synced: names are safe there or cannot be made so. */
+const NOT_HERE = new Set(['EISDIR', 'EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF'])
+
+/** Makes the names in a folder survive a loss of power: of files just made or renamed. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await openHandle(folder, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (!NOT_HERE.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
 }

@@ -10,6 +10,8 @@ const WAYS: Readonly<Record<string, string>> = {
   EEXIST: 'A file stands in its place: choose another folder.',
 }
 
+const NO_WRITING = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'])
+
 /** What the system says of a tape's folder, as an error of ours. */
 export function unwritable(folder: string, cause: Error): TickwireError {
   const { code = '' } = cause as NodeJS.ErrnoException
@@ -28,6 +30,12 @@ export function inUse(folder: string, pid: number): TickwireError {
   return new TickwireError('TAPE_IN_USE', `${who} to the tape in ${folder}`, {
     hint: 'End that one, read its tape instead, or choose another folder.',
   })
+}
+
+/** What goes wrong on rewriting a tape: where nothing can be written that is said, the rest as on reading. */
+export function unchangeable(folder: string, cause: Error): TickwireError {
+  const { code = '' } = cause as NodeJS.ErrnoException
+  return NO_WRITING.has(code) ? unwritable(folder, cause) : unreadable(folder, cause)
 }
 
 export function noTape(folder: string): TickwireError {

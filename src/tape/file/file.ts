@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../base/clock.ts'
@@ -13,7 +14,8 @@ import type { Tape } from '../tape.ts'
 import { Catalog } from './catalog.ts'
 import { type Disk, systemDisk } from './disk.ts'
 import { inUse, unwritable } from './failures.ts'
-import { makeIdentity, readIdentity, writeIdentity } from './identity.ts'
+import { Holds } from './holds.ts'
+import { readIdentity, writeIdentity } from './identity.ts'
 import { Numbers, STEP } from './numbers.ts'
 import { OlderFiles } from './older.ts'
 import { type Recovered, recover } from './recover.ts'
@@ -49,8 +51,13 @@ export interface FileTape extends Tape {
   /** False while the disk takes nothing: the stream goes on in memory, under an `unrecorded` notice. */
   readonly isRecording: boolean
   /**
+   * How many events appended since it was opened, notices included, are not on the disk and will not be: those an
+   * outage has cost, and during one all that came since it began.
+   */
+  readonly unrecorded: number
+  /**
    * Says how far a store has read: retention by age and size stops there, until `maxBytes`. A name keeps its place until
-   * `release`, also over restarts.
+   * `release`, also over restarts: a new name is written at once, a move within 10 s.
    */
   hold(name: string, position: Position): void
   release(name: string): void
@@ -61,7 +68,7 @@ export interface FileTape extends Tape {
 /**
  * Opens a tape on disk, made when there is none, and goes on behind its last event. After an unclean end a `lost`
  * notice says which numbers are not used.
- * @throws TAPE_IN_USE when another process records to it, TAPE_UNWRITABLE, TAPE_TOO_NEW, BAD_OPTION
+ * @throws TAPE_IN_USE when another process records to it, TAPE_UNWRITABLE, TAPE_DAMAGED, TAPE_TOO_NEW, BAD_OPTION
  */
 export async function openFileTape(options: FileTapeOptions): Promise<FileTape> {
   const { folder, clock = systemClock(), log = stderrLog } = options
@@ -70,23 +77,35 @@ export async function openFileTape(options: FileTapeOptions): Promise<FileTape> 
   let numbers: Numbers | undefined
   try {
     await mkdir(folder, { recursive: true })
-    const taken = takeLease([join(folder, 'writer.lease')], clock)
+    let takenBy: number | undefined
+    let tape: OpenFileTape | undefined
+    const lost = (heldBy: number) => {
+      takenBy = heldBy
+      tape?.forsake(heldBy)
+    }
+    const taken = takeLease([join(folder, 'writer.lease')], clock, undefined, lost)
     if ('heldBy' in taken) throw inUse(folder, taken.heldBy)
     lease = taken
     const { disk = systemDisk } = options
     const known = await readIdentity(folder)
-    const { id, holds } = known ?? (await makeIdentity(folder, disk))
-    numbers = await Numbers.open(folder)
+    const { id, holds } = known ?? { id: randomUUID(), holds: new Map<string, number>() }
     const catalog = new Catalog(folder, id, true)
     await catalog.refresh()
     const found = await recover(catalog, log)
+    // Not before it is known that the tape can be read: a wrong name would make its files a stranger's.
+    if (!known?.isWritten) await writeIdentity(folder, disk, { id, holds })
+    if (known && !known.isWritten) {
+      log.warn({ folder, id }, 'tape.json was lost: made anew from the files, stores hold nothing')
+    }
+    numbers = await Numbers.open(folder)
     const isClean = numbers.closedAt === found.last
     // Behind everything that may have been given out. Where nobody wrote down the last promise, that is one step.
     const promised = numbers.closedAt ?? numbers.reserved
     const isKnown = !known || (numbers.reserved > 0 && promised >= found.last)
     const begin = isKnown ? Math.max(found.last, promised) : found.last + STEP
     await numbers.reserve(begin + STEP)
-    const tape = new OpenFileTape(options, { id, holds, lease, numbers, catalog, found, begin })
+    if (takenBy !== undefined) throw inUse(folder, takenBy)
+    tape = new OpenFileTape(options, { id, holds, lease, numbers, catalog, found, begin })
     if (!isClean && begin > found.last) tape.tellLost(found.last + 1, begin, 'UNCLEAN_END')
     return tape
   } catch (error) {
@@ -120,10 +139,10 @@ class OpenFileTape implements FileTape {
   readonly #sealer: Sealer
   readonly #waiting = new Waiting()
   readonly #log: Log
-  readonly #holds: Map<string, number>
-  readonly #disk: Disk
+  readonly #holds: Holds
   #closing: Promise<void> | undefined
   #closed = false
+  #isForsaken = false
 
   constructor(options: FileTapeOptions, opened: Opened) {
     const { folder, clock = systemClock(), log = stderrLog, disk = systemDisk } = options
@@ -133,17 +152,16 @@ class OpenFileTape implements FileTape {
     this.checkpoints = found.checkpoints
     this.#clock = clock
     this.#logger = log
-    this.#disk = disk
     this.#lease = opened.lease
     this.#numbers = numbers
-    this.#holds = new Map(opened.holds)
+    this.#holds = new Holds({ tape: id, folder, disk, clock, log, known: opened.holds })
     const ring = new Ring(options.capacity ?? 131_072, begin)
     this.#ring = ring
     this.#sealer = new Sealer({
       ...{ catalog, clock, log },
       retention: options.retention ?? {},
       checkpoints: found.sealed,
-      heldFrom: () => Math.min(...this.#holds.values(), Number.POSITIVE_INFINITY) + 1,
+      heldFrom: () => this.#holds.lowest,
       passed: last => this.#alarm(last),
     })
     const { segmentBytes = 64 * 1_024 ** 2, segmentMs = 3_600_000, syncMs = 1_000 } = options
@@ -155,7 +173,10 @@ class OpenFileTape implements FileTape {
       },
       {
         moved: () => this.#waiting.wake(),
-        completed: segment => this.#sealer.add(segment),
+        completed: segment => {
+          this.#holds.save()
+          this.#sealer.add(segment)
+        },
         failed: (error, from) => this.#tellUnrecorded(error, from),
         resumed: (from, to) => this.tellLost(from, to, 'UNRECORDED'),
       },
@@ -188,6 +209,10 @@ class OpenFileTape implements FileTape {
     return this.#writer.isRecording
   }
 
+  get unrecorded(): number {
+    return this.#writer.unrecorded
+  }
+
   append(batch: readonly MarketEvent[]): void {
     if (this.#closing) throw new TickwireError('CLOSED', 'the tape is closed')
     this.#append(batch)
@@ -201,11 +226,11 @@ class OpenFileTape implements FileTape {
     if (position.tape !== this.id) {
       throw new TickwireError('BAD_POSITION', `${name} holds a position of another tape`)
     }
-    this.#holds.set(name, position.seq)
+    this.#holds.put(name, position.seq)
   }
 
   release(name: string): void {
-    this.#holds.delete(name)
+    this.#holds.release(name)
   }
 
   sealed(): Promise<void> {
@@ -215,6 +240,14 @@ class OpenFileTape implements FileTape {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  /** Another process has taken the folder: the stream goes on in memory, and nothing there is touched any more. */
+  forsake(heldBy: number): void {
+    this.#isForsaken = true
+    this.#holds.stop()
+    void this.#sealer.close()
+    this.#writer.forsake(inUse(this.folder, heldBy))
   }
 
   /** Says that the numbers from `from` to `to` stand for nothing that could be read here. */
@@ -229,14 +262,14 @@ class OpenFileTape implements FileTape {
 
   #tellUnrecorded(error: Error, from: number): void {
     const { code = 'SLOW_DISK' } = error as NodeJS.ErrnoException
-    const message = `nothing is recorded in ${this.folder} for the time being: ${error.message}`
+    const how = this.#isForsaken ? 'any more' : 'for the time being'
+    const message = `nothing is recorded in ${this.folder} ${how}: ${error.message}`
     this.#logger.warn({ code, from }, message)
     this.#tell('unrecorded', message, { from, code })
   }
 
   #alarm(last: number): void {
-    for (const [name, seq] of this.#holds) {
-      if (seq >= last) continue
+    for (const [name, seq] of this.#holds.behind(last)) {
       const message = `the tape is full: what ${name} had yet to read, up to number ${last}, is deleted`
       this.#logger.error({ name, from: seq + 1, to: last }, message)
     }
@@ -254,31 +287,27 @@ class OpenFileTape implements FileTape {
     this.#waiting.wake()
   }
 
-  /** What cannot be written at the end is no reason to keep the rest open. */
-  async #keep(writing: Promise<void>, message: string): Promise<void> {
-    try {
-      await writing
-    } catch (error) {
-      this.#logger.warn({ folder: this.folder, error: asError(error).message }, message)
-    }
-  }
-
   async #close(): Promise<void> {
     try {
       await this.#writer.close()
       await this.#sealer.close()
-      await this.#keep(
-        writeIdentity(this.folder, this.#disk, { id: this.id, holds: this.#holds }),
-        'how far stores have read could not be kept',
-      )
-      await this.#keep(
-        this.#numbers.close(this.isRecording ? this.#ring.last : undefined),
-        'the tape could not be closed properly: the next start takes it for a crash',
-      )
+      await this.#holds.close()
+      await this.#closeNumbers()
     } finally {
       this.#closed = true
       this.#waiting.wake()
       this.#lease.release()
+    }
+  }
+
+  /** What cannot be written at the end is no reason to keep the rest open. */
+  async #closeNumbers(): Promise<void> {
+    const isWhole = this.isRecording && !this.#isForsaken
+    try {
+      await this.#numbers.close(isWhole ? this.#ring.last : undefined)
+    } catch (error) {
+      const message = 'the tape could not be closed properly: the next start takes it for a crash'
+      this.#logger.warn({ folder: this.folder, error: asError(error).message }, message)
     }
   }
 }

@@ -51,6 +51,9 @@ class FollowedTape implements TapeReader {
   readonly #waiting = new Waiting()
   readonly #log: Log
   #timer: Timer | undefined
+  /** Readers that wait: they keep the process alive, the tape alone does not. */
+  #readers = 0
+  #isIdle = true
   #looking: Promise<void> | undefined
   #closed = false
   /** Why the files cannot be read just now. */
@@ -71,7 +74,7 @@ class FollowedTape implements TapeReader {
       begin: () => catalog.before ?? this.#last,
       end: () => this.#last,
       isClosed: () => this.#closed,
-      more: signal => (this.#failure ? Promise.reject(this.#failure) : this.#waiting.wait(signal)),
+      more: signal => this.#more(signal),
       older: new OlderFiles(catalog, () => false),
     }
   }
@@ -101,16 +104,30 @@ class FollowedTape implements TapeReader {
     this.#waiting.wake()
   }
 
-  /** Looks again and again, while somebody is interested. */
+  /** Looks again and again: sets the timer for the next time, as long as no look is under way. */
   watch(): void {
-    if (this.#closed) return
+    this.#timer?.cancel()
+    if (this.#closed || this.#looking) return
+    this.#isIdle = this.#readers === 0
     this.#timer = this.#clock.setTimeout(
       () => {
-        this.#looking = this.#lookAgain().finally(() => this.watch())
+        this.#looking = this.#lookAgain().finally(() => {
+          this.#looking = undefined
+          this.watch()
+        })
       },
       this.#pollMs,
-      'idle',
+      this.#isIdle ? 'idle' : undefined,
     )
+  }
+
+  async #more(signal: AbortSignal): Promise<void> {
+    if (this.#failure) throw this.#failure
+    this.#readers++
+    if (this.#isIdle) this.watch()
+    await this.#waiting.wait(signal)
+    // A timer set for it stays until the next look: readers that come and go must not put that off for ever.
+    this.#readers--
   }
 
   /** Readers that wait are told when the folder is gone, or nobody may read it any more. */

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { syncFolder } from './disk.ts'
 
 /** Numbers promised at a time: at 50,000 events/s a new promise every 20 s. */
 export const STEP = 1_000_000
@@ -32,11 +33,14 @@ export class Numbers {
 
   static async open(folder: string): Promise<Numbers> {
     const path = join(folder, 'numbers')
+    let isNew = false
     const file = await open(path, 'r+').catch(error => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      isNew = true
       return open(path, 'w+')
     })
     try {
+      if (isNew) await syncFolder(folder)
       const records: Record[] = []
       for (const slot of SLOTS) {
         const bytes = Buffer.alloc(BYTES)

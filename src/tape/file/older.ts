@@ -1,6 +1,6 @@
 import type { OlderCursor, OlderLog } from '../reading.ts'
 import type { Catalog } from './catalog.ts'
-import { TapeCursor } from './cursor.ts'
+import { FileCursor } from './cursor.ts'
 
 /** The part of a tape that is in its files. */
 export class OlderFiles implements OlderLog {
@@ -14,7 +14,7 @@ export class OlderFiles implements OlderLog {
   }
 
   open(seq: number): OlderCursor {
-    return new TapeCursor(this.#catalog, seq)
+    return new FileCursor(this.#catalog, seq)
   }
 
   async firstAt(time: number): Promise<number | undefined> {

@@ -9,7 +9,7 @@ import { SegmentReader } from './segment.ts'
 import { Checkpoints, readSummary, type Summary } from './summary.ts'
 
 /** What was under way when a process ended. */
-const LEFT_OVER = /^\d{16}\.tape(\.sealing|\.probe)$/
+const LEFT_OVER = /^(\d{16}\.tape(\.sealing|\.probe)|tape\.json\.new)$/
 
 /** What stands on a tape that is opened again. */
 export interface Recovered {

@@ -13,7 +13,7 @@ export interface Aged {
   /** Number of the last event in it. */
   readonly last: number
   readonly bytes: number
-  /** When its newest event was received, epoch ms. */
+  /** When its newest event was received as far as is known, epoch ms. */
   readonly newest: number
 }
 
@@ -31,9 +31,12 @@ export function outlived(
 ): number {
   let size = files.reduce((sum, file) => sum + file.bytes, 0)
   let count = 0
+  const newest = files.map(file => file.newest)
+  // Nothing was received in the future: of a file that says so the age is that of the next, which came after it.
+  for (let i = files.length - 2; i >= 0; i--) if (newest[i]! > now) newest[i] = newest[i + 1]!
   // The newest file stays: it is being written.
   for (const file of files.slice(0, -1)) {
-    const may = size > bytes || now - file.newest > ageMs
+    const may = size > bytes || now - newest[count]! > ageMs
     if (!(size > maxBytes || (may && file.last < heldFrom))) break
     size -= file.bytes
     count++

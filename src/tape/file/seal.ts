@@ -5,6 +5,7 @@ import type { Checkpoint } from '../../flow/contracts.ts'
 import { encodeColumns } from '../../market/columns.ts'
 import type { MarketEvent } from '../../market/events.ts'
 import type { IndexEntry } from './catalog.ts'
+import { syncFolder } from './disk.ts'
 import { BLOCK, COLUMNS_HEAD, encodeHeader, FRAME_BYTES, writeFrame } from './format.ts'
 import { SegmentReader } from './segment.ts'
 import { Checkpoints, encodeSummary, readSummary } from './summary.ts'
@@ -26,6 +27,8 @@ export interface SealRequest {
 export interface SealResult {
   readonly events: number
   readonly bytes: number
+  /** Highest receive time of its own events; -Infinity when it has none. */
+  readonly newest: number
   readonly checkpoints: readonly Checkpoint[]
   /** Blocks that could not be read; the numbers in them stay a hole that readers are told of. */
   readonly damaged: number
@@ -45,7 +48,8 @@ export async function sealSegments(request: SealRequest): Promise<SealResult | u
     const checkpoints = new Checkpoints(known)
     const index: IndexEntry[] = []
     let pending: MarketEvent[] = []
-    let [offset, events, damaged, from, highest] = [0, 0, 0, Number.NaN, Number.NEGATIVE_INFINITY]
+    let [offset, events, damaged, from] = [0, 0, 0, Number.NaN]
+    let [highest, newest] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
     /** Number of the last event before those pending, and of the last one read. */
     let [previous, last] = [0, 0]
 
@@ -57,7 +61,8 @@ export async function sealSegments(request: SealRequest): Promise<SealResult | u
       if (pending.length === 0) return
       index.push({ offset, first: pending[0]!.seq!, highest })
       await put(encodeBlock(pending, previous, highest))
-      for (const { receivedAt } of pending) if (receivedAt > highest) highest = receivedAt
+      for (const { receivedAt } of pending) if (receivedAt > newest) newest = receivedAt
+      highest = Math.max(highest, newest)
       previous = last
       pending = []
     }
@@ -99,12 +104,12 @@ export async function sealSegments(request: SealRequest): Promise<SealResult | u
     }
     await flush()
     const { list } = checkpoints
-    await put(encodeSummary({ events, last, from, highest, index, checkpoints: list }))
+    await put(encodeSummary({ events, last, from, newest, highest, index, checkpoints: list }))
     await file.sync()
     await file.close()
     await rename(aside, target)
     await syncFolder(dirname(target))
-    return { events, bytes: offset, checkpoints: list, damaged }
+    return { events, bytes: offset, newest, checkpoints: list, damaged }
   } finally {
     await file.close()
   }
@@ -126,14 +131,4 @@ function encodeBlock(events: readonly MarketEvent[], previous: number, highest: 
   stored.copy(bytes, body)
   writeFrame(bytes, 0, bytes.length, BLOCK.columns)
   return bytes
-}
-
-/** Makes a rename survive a loss of power. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

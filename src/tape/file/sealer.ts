@@ -5,6 +5,7 @@ import { asError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Checkpoint } from '../../flow/contracts.ts'
 import type { Catalog, Segment } from './catalog.ts'
+import { summaryOf } from './recover.ts'
 import { type Aged, outlived, type Retention } from './retention.ts'
 import { type SealRequest, type SealResult, sealSegments } from './seal.ts'
 
@@ -26,6 +27,8 @@ export class Sealer {
   readonly #at: SealerOptions
   readonly #stop = new Uint8Array(new SharedArrayBuffer(1))
   #checkpoints: readonly Checkpoint[]
+  /** Highest receive times of sealed files, by path. */
+  readonly #newest = new Map<string, number>()
   #work: Promise<void> = Promise.resolve()
 
   constructor(options: SealerOptions) {
@@ -64,12 +67,15 @@ export class Sealer {
         log.warn({ file: path, damaged }, 'parts of a tape file could not be read')
       }
       this.#checkpoints = result.checkpoints
+      if (Number.isFinite(result.newest)) this.#newest.set(path, result.newest)
       catalog.replaced(segment)
     } catch (error) {
       const { message } = asError(error)
       log.warn({ file: segment.path, error: message }, 'a tape file could not be compressed')
       await rm(`${segment.path}.sealing`, { force: true }).catch(() => {})
     }
+    // The folder may be another process's by now.
+    if (this.#stop[0] !== 0) return
     try {
       // A disk too full for the compressed file needs it most.
       await this.#retain()
@@ -82,10 +88,13 @@ export class Sealer {
     const { catalog, retention, heldFrom, clock, passed } = this.#at
     const { segments } = catalog
     const files: Aged[] = []
-    for (const [i, { path, first }] of segments.entries()) {
+    for (const [i, segment] of segments.entries()) {
+      const { path, first } = segment
       const next = segments[i + 1] && (await catalog.headerOf(segments[i + 1]!))
       const { size } = await stat(path).catch(sizeOfGone)
-      const [last, newest] = [next?.previous ?? first, next?.highest ?? clock.now()]
+      const last = next?.previous ?? first
+      // The header of the next file knows the highest time of all files before it, of which one may be wrong.
+      const newest = (next && (await this.#newestIn(segment))) ?? next?.highest ?? clock.now()
       files.push({ first, last, bytes: size, newest })
     }
     const count = outlived(files, retention, heldFrom(), clock.now())
@@ -94,8 +103,30 @@ export class Sealer {
     for (const segment of segments.slice(0, count)) {
       // First out of the catalog, so that nobody begins to read it.
       catalog.remove(segment)
+      this.#newest.delete(segment.path)
       await rm(segment.path, { force: true })
     }
+  }
+
+  /** Highest receive time in a sealed file, looked up once; `undefined` when it does not say, or age does not matter. */
+  async #newestIn(segment: Segment): Promise<number | undefined> {
+    const { retention } = this.#at
+    const known = this.#newest.get(segment.path)
+    if (known !== undefined || retention.ageMs === undefined) return known
+    const newest = await newestOf(segment)
+    if (newest !== undefined) this.#newest.set(segment.path, newest)
+    return newest
+  }
+}
+
+async function newestOf(segment: Segment): Promise<number | undefined> {
+  try {
+    return (await summaryOf(segment))?.newest
+  } catch (error) {
+    // Gone or damaged since: the header of the next one says what is known of it.
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT' && code !== 'TAPE_DAMAGED') throw error
+    return undefined
   }
 }
 

@@ -14,6 +14,8 @@ export interface Summary {
   /** Receive time of the first event, and the highest of this and all segments before. */
   readonly from: number
   readonly highest: number
+  /** Highest receive time of this segment alone; `undefined` when it was sealed before that was kept, or has none. */
+  readonly newest: number | undefined
   readonly index: readonly IndexEntry[]
   /** How far each topic had been seen, in this and all segments before. */
   readonly checkpoints: readonly Checkpoint[]
@@ -24,12 +26,13 @@ const TRAILER_BYTES = 8
 
 /** The summary as a block, and behind it the way to find it from the end of the file. */
 export function encodeSummary(summary: Summary): Buffer {
-  const { index, checkpoints, highest, from, ...numbers } = summary
+  const { index, checkpoints, highest, newest, from, ...numbers } = summary
   const text = JSON.stringify({
     ...numbers,
     // JSON has no infinity.
     ...(Number.isFinite(from) && { from }),
     ...(Number.isFinite(highest) && { highest }),
+    ...(Number.isFinite(newest) && { newest }),
     index: index.map(e => [e.offset, e.first, Number.isFinite(e.highest) ? e.highest : null]),
     checkpoints: checkpoints.map(one => [one.topic, one.timestamp, one.nanos]),
   })
@@ -62,6 +65,7 @@ function decodeSummary(body: Buffer): Summary {
     readonly last: number
     readonly from?: number
     readonly highest?: number
+    readonly newest?: number
     readonly index: readonly (readonly [number, number, number | null])[]
     readonly checkpoints: readonly (readonly [Topic, number, number])[]
   }
@@ -70,6 +74,7 @@ function decodeSummary(body: Buffer): Summary {
     last: value.last,
     from: value.from ?? Number.NEGATIVE_INFINITY,
     highest: value.highest ?? Number.NEGATIVE_INFINITY,
+    newest: value.newest,
     index: value.index.map(([offset, first, highest]) => ({
       offset,
       first,

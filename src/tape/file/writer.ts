@@ -89,11 +89,15 @@ export class Writer {
   #retrying: Promise<void> | undefined
   /** Failures so far: what was begun before one must not go on behind it. */
   #failures = 0
+  /** Set once another process has taken the tape over. */
+  #isForsaken = false
   /** Why no more can be written. */
   #refused: Error | undefined
   #closed = false
   /** Number of the first event that is not on the disk, since the disk failed or fell behind. */
   #lostFrom: number | undefined
+  /** What earlier failures have left out, in order. */
+  #holes: readonly { readonly from: number; readonly to: number }[] = []
   #timer: Timer | undefined
   #syncTimer: Timer | undefined
   #closing: (() => void) | undefined
@@ -117,6 +121,13 @@ export class Writer {
 
   get isRecording(): boolean {
     return this.#lostFrom === undefined
+  }
+
+  /** How many events are not on the disk, and will not be. */
+  get unrecorded(): number {
+    const { last } = this.#at.ring
+    const holes = this.#lostFrom === undefined ? this.#holes : this.#withHole(this.#lostFrom, last)
+    return holes.reduce((sum, { from, to }) => sum + to - from + 1, 0)
   }
 
   /** Whether an event that has left the ring is not on the disk, and will not be. */
@@ -154,6 +165,32 @@ export class Writer {
     await this.#sync()
     this.#file?.close()
     this.#at.catalog.end()
+  }
+
+  /**
+   * Another process records to the tape now: the files are its own, and nothing here writes to them, cuts them or promises
+   * a number any more. What the thread pool has under way cannot be taken back.
+   */
+  forsake(error: Error): void {
+    if (this.#closed || this.#isForsaken) return
+    this.#isForsaken = true
+    this.#failures++
+    this.#refused = undefined
+    this.#timer?.cancel()
+    this.#syncTimer?.cancel()
+    const file = this.#file
+    this.#file = undefined
+    if (file) {
+      this.#at.catalog.end()
+      const landed = this.#writing ? this.#landing(file) : undefined
+      const left = Promise.all([landed, this.#syncing]).then(() => file.close())
+      this.#leaving = Promise.all([this.#leaving, left])
+    }
+    this.#busy = this.#writing = false
+    this.#taken = this.#written
+    // Also where the disk had failed before: nobody is to wait for it any more.
+    this.#lose(error, this.#lostFrom ?? this.#written + 1)
+    this.#closing?.()
   }
 
   #pump(): void {
@@ -400,6 +437,7 @@ export class Writer {
    * recorded until the disk takes something again.
    */
   #fail(error: Error): void {
+    if (this.#isForsaken) return
     if (this.#closed) {
       this.#lostFrom ??= this.#safe.seq + 1
       return
@@ -481,7 +519,7 @@ export class Writer {
       this.#fail(asError(error))
       return
     }
-    if (this.#closed) return
+    if (this.#closed || this.#isForsaken) return
     this.#resume()
     this.#pump()
   }
@@ -496,11 +534,17 @@ export class Writer {
     const from = this.#lostFrom!
     this.#lostFrom = undefined
     const to = this.#at.ring.last
+    this.#holes = this.#withHole(from, to)
     this.#taken = to
     // A number that is not promised may be given out again after an unclean end.
     this.#written = Math.max(this.#written, Math.min(to, this.#at.numbers.reserved))
     // Numbers do not go on in this file, so another one has to begin.
     this.#openedAt = Number.NEGATIVE_INFINITY
     this.#hooks.resumed(from, to)
+  }
+
+  /** A hole may reach back over earlier ones: what was written behind them is cut off with a file that failed. */
+  #withHole(from: number, to: number) {
+    return [...this.#holes.filter(hole => hole.to < from), { from, to }]
   }
 }
