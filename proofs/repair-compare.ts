@@ -159,14 +159,30 @@ const keys = new WeakMap<MarketEvent, string>()
 function keyOf(event: MarketEvent): string {
   const known = keys.get(event)
   if (known !== undefined) return known
-  const { receivedAt: _receivedAt, seq: _seq, flags: _flags, source: _source, ...fields } = event
-  const unknown = ['timestamp', 'nanos', 'action', 'adjustment']
-  const from = event.type === 'correction' || event.type === 'cancel' ? 0 : 3
-  const text = JSON.stringify(fields, (name, value) =>
-    unknown.indexOf(name) >= from ? undefined : value,
-  )
+  const text = said(event)
   keys.set(event, text)
   return text
+}
+
+function said(event: MarketEvent): string {
+  const { timestamp, nanos } = event
+  switch (event.type) {
+    case 'trade': {
+      const { price, size, id, exchange, conditions, tape } = event
+      return `${timestamp}.${nanos} ${price} ${size} ${id} ${exchange} ${conditions} ${tape}`
+    }
+    case 'quote': {
+      const { bid, bidSize, ask, askSize, bidExchange, askExchange, conditions, tape } = event
+      const sides = `${bid} ${bidSize} ${bidExchange} ${ask} ${askSize} ${askExchange}`
+      return `${timestamp}.${nanos} ${sides} ${conditions} ${tape}`
+    }
+    default: {
+      const { receivedAt: _receivedAt, seq: _seq, flags: _flags, source: _source, ...rest } = event
+      // History says that bars are not adjusted, the stream says nothing of that.
+      if (event.type === 'bar') return JSON.stringify({ ...rest, adjustment: undefined })
+      return JSON.stringify({ ...rest, timestamp: 0, nanos: 0, action: undefined })
+    }
+  }
 }
 
 const byTime = (a: MarketEvent, b: MarketEvent) => a.timestamp - b.timestamp || a.nanos - b.nanos

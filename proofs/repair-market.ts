@@ -1,4 +1,5 @@
 import type { Random } from '../src/base/random.ts'
+import { identityOf } from '../src/feed/identity.ts'
 import { KIND_BIT } from '../src/feed/provider.ts'
 import { createEvent, type MarketEvent } from '../src/market/events.ts'
 import { canonicalSymbol } from '../src/market/symbols.ts'
@@ -94,14 +95,14 @@ export class Market {
     this.#deliver(batch)
   }
 
-  /** On the grid of times; never two events that say the same, which nobody could tell from one sent twice. */
+  /** On the grid of times; never two quotes that say the same, which nobody could tell from one sent twice. */
   #shape(event: MarketEvent): MarketEvent[] {
     const { timestamp } = event
     const grid = event.type === 'bar' ? 0 : this.#grid
     const time = grid === 0 ? {} : { timestamp: timestamp - (timestamp % grid), nanos: 0 }
     const shaped = createEvent({ ...event, ...time, flags: 0 })
-    const { receivedAt: _receivedAt, seq: _seq, ...said } = shaped
-    const key = JSON.stringify(said)
+    if (shaped.type !== 'quote') return [shaped]
+    const key = `${shaped.symbol} ${identityOf(shaped)}`
     if (this.#known.has(key)) return []
     this.#known.add(key)
     return [shaped]

@@ -53,7 +53,7 @@ export class Process {
       })
       return new Process(app.feed, app.tape, mortal, left)
     }
-    const tape = memoryTape({ clock: world.clock })
+    const tape = memoryTape({ clock: world.clock, capacity: CAPACITY })
     const checkpoints = new Checkpoints()
     for (const event of left) checkpoints.add(event)
     if (left.length > 0) tape.append(left)
@@ -98,6 +98,8 @@ export class Process {
   }
 }
 
+/** More events than a round has. */
+const CAPACITY = 65_536
 /** Of the first events none is lost: a topic that has had none is not known to be wanted. */
 const MOST_KEPT = 16
 

@@ -32,8 +32,15 @@ export interface RoundOptions {
 
 const CHANNELS = ['trades', 'quotes', 'bars', 'corrections', 'cancels'] as const
 
-const SOCKETS = { chaosMs: 5_000, calmMs: 1_500, stepMs: 50, lagMs: 300, mostDeadMs: 500 }
-const MEMORY = { calmMs: 5_000, stepMs: 100, lagMs: 1_000, mostDeadMs: 10_000 }
+/** `calmMs` is how long the market goes on with all confirmed and no more faults, `mostCalmMs` how long it waits for that. */
+const SOCKETS = {
+  ...{ chaosMs: 5_000, calmMs: 1_500, mostCalmMs: 5_000 },
+  ...{ stepMs: 50, lagMs: 300, mostDeadMs: 500, slotMs: 100 },
+}
+const MEMORY = {
+  ...{ calmMs: 3_000, mostCalmMs: 60_000 },
+  ...{ stepMs: 100, lagMs: 1_000, mostDeadMs: 10_000, slotMs: 10_000 },
+}
 /** How long a round waits for what has to come at last, ms. */
 const PATIENCE = { sockets: 15_000, memory: 1_800_000 }
 
@@ -57,14 +64,14 @@ async function experiment(
   root: string,
 ): Promise<string[]> {
   const random = seededRandom(seed)
-  const times = sockets ? SOCKETS : { ...MEMORY, chaosMs: 20_000 + random() ** 2 * 100_000 }
+  const times = sockets ? SOCKETS : { ...MEMORY, chaosMs: 20_000 + random() ** 3 * 90_000 }
   // Wherever in a minute: bars come at its end.
   const hand = handClock(Date.UTC(2024, 0, 16, 15) + Math.floor(random() * 60_000))
   const clock: Clock = sockets ? systemClock() : hand
   const pass = (ms: number) => (sockets ? sleep(clock, ms) : hand.advance(ms))
   const venue = scriptedVenue({
     ...{ clock, random, latencyMs: random() < 0.5 ? 0 : Math.floor(random() * 150) },
-    server: { slotMs: sockets ? 100 : random() * 20_000 },
+    server: { slotMs: random() * times.slotMs },
     record: { lagMs: random() < 0.2 ? 0 : Math.floor(random() * times.lagMs) },
     rest: { requestsPerMinute: random() < 0.3 ? 200 : 5_000, pageSize: pageSize(random) },
   })
@@ -96,15 +103,17 @@ async function experiment(
     const request = Object.fromEntries(CHANNELS.map(channel => [channel, SYMBOLS]))
     process.feed.subscribe(request).catch(() => {})
   }
+  const isConfirmed = () =>
+    process.feed.stats().topics.acknowledged === CHANNELS.length * SYMBOLS.length
   const confirmed = async () => {
     for (let ms = 0; ms < PATIENCE[sockets ? 'sockets' : 'memory']; ms += times.stepMs) {
-      if (process.feed.stats().topics.acknowledged === CHANNELS.length * SYMBOLS.length) return true
+      if (isConfirmed()) return true
       await pass(times.stepMs)
     }
     return false
   }
   subscribe()
-  const rate = 20 + random() ** 3 * 180
+  const rate = 20 + random() ** 6 * 180
   if (!(await confirmed())) return ['nothing was ever subscribed']
   const market = new Market(random, {
     ...{ start: clock.now(), rate },
@@ -135,9 +144,10 @@ async function experiment(
     await pass(times.stepMs)
   }
   if (deadMs > 0) subscribe()
-  for (let ms = 0; ms < times.calmMs; ms += times.stepMs) {
+  for (let ms = 0, calm = 0; calm < times.calmMs && ms < times.mostCalmMs; ms += times.stepMs) {
     market.run(clock.now())
     await pass(times.stepMs)
+    calm = isConfirmed() ? calm + times.stepMs : 0
   }
 
   const faults: string[] = []
@@ -151,7 +161,7 @@ async function experiment(
       await pass(250)
       if ((await judge()).length === 0) break
     }
-  } else await hand.advance(2 * REPAIR_DEFAULTS.giveUpMs)
+  } else await hand.advance(REPAIR_DEFAULTS.giveUpMs + 10_000)
   faults.push(...(await judge()))
   await Promise.all([process.close(), pass(sockets ? 100 : 5_000)])
   await venue.close()

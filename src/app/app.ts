@@ -67,7 +67,8 @@ export async function openApp(config: AppConfig): Promise<App> {
     ...(clock && { clock }),
     ...(ackTimeoutMs !== undefined && { ackTimeoutMs }),
     ...config.feed,
-    resume: await resumeOf(tape, checkpoints, config.feed?.repair),
+    // Without a history there is nothing to fill a hole from, so nothing to look back for.
+    ...(provider.history && { resume: await resumeOf(tape, checkpoints, config.feed?.repair) }),
   }
   const feed = openFeed(provider, options)
   feed.pipe(tape)
@@ -89,6 +90,9 @@ export async function openApp(config: AppConfig): Promise<App> {
     [Symbol.asyncDispose]: close,
   }
 }
+
+/** Most numbers looked back on at a start: a tape may be long, and what is missing for longer is for a backfill. */
+const MOST_RECENT = 262_144
 
 /** The ledger beside a tape; one that cannot be read is left alone, and nothing is kept account of. */
 async function openAccount(folder: string, log: Log = stderrLog): Promise<LedgerFile | undefined> {
@@ -113,26 +117,32 @@ export async function resumeOf(
   if (newest === 0) return { checkpoints, recent: [], recentSince: Number.NEGATIVE_INFINITY }
   const { overlapMs, giveUpMs, maxSpanMs } = { ...REPAIR_DEFAULTS, ...repair }
   // A hole that was being filled may still be open, as long as it is tried.
-  let since = newest - giveUpMs - overlapMs
-  let recent = await eventsSince(tape, since)
-  const gaps = recent.filter(isGap).filter(({ from }) => from > newest - maxSpanMs)
+  const recent = await lastEvents(tape, newest - giveUpMs - overlapMs)
+  const gaps = recent.events.filter(isGap).filter(({ from }) => from > newest - maxSpanMs)
   const earliest = gaps.reduce((least, { from }) => Math.min(least, from), newest)
-  if (earliest - overlapMs < since) {
-    since = earliest - overlapMs
-    recent = await eventsSince(tape, since)
-  }
-  const isWhole = tape.start.seq === 0 && recent[0]?.seq === 1
+  const enough = earliest - overlapMs >= recent.since
+  const { events, since } = enough ? recent : await lastEvents(tape, earliest - overlapMs)
+  const isWhole = tape.start.seq === 0 && events[0]?.seq === 1
   return {
     checkpoints: checkpoints.map(one => before(one, gaps)),
-    recent,
+    recent: events,
     recentSince: isWhole ? Number.NEGATIVE_INFINITY : since,
   }
 }
 
-async function eventsSince(tape: Tape, time: number): Promise<MarketEvent[]> {
+/** The events received since a time, as far back as {@link MOST_RECENT} numbers go, and since when they are complete. */
+async function lastEvents(
+  tape: Tape,
+  time: number,
+): Promise<{ readonly events: MarketEvent[]; readonly since: number }> {
+  const seq = Math.max(tape.start.seq, tape.written.seq - MOST_RECENT)
   const events: MarketEvent[] = []
-  for await (const batch of tape.read({ from: { time }, live: false })) events.push(...batch)
-  return events
+  let since = seq === tape.start.seq ? time : undefined
+  for await (const batch of tape.read({ from: { tape: tape.id, seq }, live: false })) {
+    since ??= Math.max(time, batch[0]!.receivedAt)
+    for (const event of batch) if (event.receivedAt >= time) events.push(event)
+  }
+  return { events, since: since ?? time }
 }
 
 type Gap = Notice & { readonly from: number }

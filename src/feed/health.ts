@@ -47,6 +47,8 @@ export interface HealthHooks {
   readonly latest:
     | ((kind: EventType, symbol: string) => Promise<MarketEvent | undefined>)
     | undefined
+  /** Whether holes are being filled: what came behind them may be held back still. */
+  isFilling(): boolean
   /** Whether markets of this source close at all. */
   readonly keepsHours: boolean
   notice(name: NoticeName, message: string, details: { code?: string; from?: number }): void
@@ -157,6 +159,10 @@ export class Health {
       this.#watches.set(i, watch)
     }
     if (!connection.isOpen) return
+    if (this.#hooks.isFilling()) {
+      watch.since = now
+      return
+    }
     const frequent = connection.topics.filter(({ kind }) => FREQUENT.includes(kind))
     if (frequent.length === 0) return
     const seen = this.#seenOf(frequent)

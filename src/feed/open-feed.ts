@@ -145,6 +145,7 @@ export class OpenFeed implements Feed {
       ...{ source: this.source, clock: this.#clock, log: this.#log, recent: this.#recent, lag },
       connections: () => this.#shards.connections,
       latest: provider.latest && ((kind, symbol) => this.#latest(kind, symbol)),
+      isFilling: () => (this.#repairer?.open ?? 0) > 0,
       keepsHours: nature === 'live' || nature === 'delayed',
       notice: (notice, message, details) => this.#say(notice, message, details),
     })
@@ -325,10 +326,16 @@ export class OpenFeed implements Feed {
 
   /** The venue's last event of a symbol, asked for beside the stream. */
   async #latest(kind: EventType, symbol: string): Promise<MarketEvent | undefined> {
-    const signal = AbortSignal.timeout(LATEST_TIMEOUT_MS)
-    const question = { kind, symbols: [symbol], source: this.source, signal }
-    const [event] = (await this.#provider.latest?.(question)) ?? []
-    return event
+    const abort = new AbortController()
+    const timer = this.#clock.setTimeout(() => abort.abort(), LATEST_TIMEOUT_MS, 'idle')
+    try {
+      const { signal } = abort
+      const question = { kind, symbols: [symbol], source: this.source, signal }
+      const [event] = (await this.#provider.latest?.(question)) ?? []
+      return event
+    } finally {
+      timer.cancel()
+    }
   }
 
   #deliver(batch: readonly MarketEvent[], receivedAt: number): void {

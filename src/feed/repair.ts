@@ -95,6 +95,8 @@ interface Hole {
   holding: boolean
   /** What history answered the last time. */
   answer: string | undefined
+  /** An answer in several pages has shown that event: one begun later shows all that came before it. */
+  shown: boolean
   /** How often it was broken: work begun before the last time is for nothing. */
   breaks: number
   filling: boolean
@@ -293,6 +295,7 @@ export class Repairer {
       open.resumedAt = undefined
       open.first = undefined
       open.answer = undefined
+      open.shown = false
       open.filling = false
       open.holding = this.#options.policy === 'hold'
       open.breaks++
@@ -301,7 +304,7 @@ export class Repairer {
     this.#holes.set(key, {
       ...{ kind, interval, symbol, from: timestamp, fromNanos: nanos, isFirst, reach: 0 },
       ...{ resumedAt: undefined, first: undefined, answer: undefined, breaks: 0, filling: false },
-      ...{ held: [], release: undefined },
+      ...{ held: [], release: undefined, shown: false },
       holding: this.#options.policy === 'hold',
     })
   }
@@ -416,7 +419,7 @@ export class Repairer {
   }
 
   /** What history says of the holes, by symbol. */
-  async #ask(holes: readonly Hole[]): Promise<ReadonlyMap<string, readonly MarketEvent[]>> {
+  async #ask(holes: readonly Hole[]): Promise<Answer> {
     const [{ kind, interval }] = holes as [Hole]
     const answers = new Map<string, MarketEvent[]>(holes.map(({ symbol }) => [symbol, []]))
     const from = Math.min(...holes.map(hole => hole.from)) - this.#options.overlapMs
@@ -428,8 +431,9 @@ export class Repairer {
       malformed: (record: unknown, reason: string) => this.#hooks.malformed(record, reason),
       signal: this.#abort.signal,
     }
-    let count = 0
+    let [count, pages] = [0, 0]
     for await (const batch of this.#history(request)) {
+      pages++
       count += batch.length
       if (count > MOST_RECORDS) {
         throw new TickwireError('UNSUPPORTED', `more than ${MOST_RECORDS} events are missing`, {
@@ -438,11 +442,11 @@ export class Repairer {
       }
       for (const event of batch) answers.get(event.symbol ?? '')?.push(event)
     }
-    return answers
+    return { events: answers, isPaged: pages > 1 }
   }
 
   /** Closes those holes for which the answer is complete. */
-  #close(holes: readonly Hole[], answers: ReadonlyMap<string, readonly MarketEvent[]>): void {
+  #close(holes: readonly Hole[], { events: answers, isPaged }: Answer): void {
     const from = Math.min(...holes.map(hole => hole.from)) - this.#options.overlapMs
     const delivered = this.#deliveredSince(from, holes)
     const done: Hole[] = []
@@ -450,7 +454,7 @@ export class Repairer {
     let count = 0
     for (const hole of holes) {
       const answer = answers.get(hole.symbol) ?? []
-      if (!isComplete(hole, answer)) continue
+      if (!isComplete(hole, answer, isPaged)) continue
       // Late ones of before the hole may still be missing, and late ones of after it may be there.
       const known = delivered.get(hole.symbol)!
       for (const event of hole.held) known.add(identityOf(event))
@@ -578,10 +582,24 @@ export class Repairer {
   }
 }
 
-/** Whether an answer of history reaches up to the live stream. */
-function isComplete(hole: Hole, answer: readonly MarketEvent[]): boolean {
+/** What history says of some holes. */
+interface Answer {
+  readonly events: ReadonlyMap<string, readonly MarketEvent[]>
+  readonly isPaged: boolean
+}
+
+/**
+ * Whether an answer of history reaches up to the live stream. Its first page may be older than its last: a late report
+ * that belongs there may not have been known then, although the last one shows what came behind it.
+ */
+function isComplete(hole: Hole, answer: readonly MarketEvent[], isPaged: boolean): boolean {
   const identities = answer.map(identityOf)
-  if (hole.first !== undefined) return identities.includes(hole.first)
+  if (hole.first !== undefined) {
+    const isThere = identities.includes(hole.first)
+    const isWhole = isThere && (!isPaged || hole.shown)
+    hole.shown ||= isThere
+    return isWhole
+  }
   const said = `${identities.length} ${identities.at(-1) ?? ''}`
   if (hole.answer === said) return true
   hole.answer = said

@@ -36,6 +36,7 @@ function setUp({
   const notices: string[] = []
   const reopened: number[] = []
   let asked = 0
+  let filling = false
   const topics: Topic[] = symbols.map(symbol => ({ source: 'alpaca', kind, symbol }))
   const connection: Watched = {
     topics,
@@ -62,12 +63,16 @@ function setUp({
         const time = latest(symbol)
         return time === undefined ? undefined : trade(symbol, time)
       }),
+    isFilling: () => filling,
     notice: name => notices.push(name),
   })
   health.start()
   return {
     ...{ clock, health, notices, reopened },
     asked: () => asked,
+    fill: (now: boolean) => {
+      filling = now
+    },
     /** Trades of a symbol, one each `everyMs`, for so long. */
     async run(forMs: number, everyMs: number, symbol = symbols[0]!, lateMs = 5) {
       for (let t = 0; t < forMs; t += everyMs) {
@@ -156,6 +161,17 @@ test('a connection that never says anything in an open market is found out too',
   const kit = setUp({ latest: () => Number.MAX_SAFE_INTEGER })
   await kit.silence(17 * SECOND)
   assert.equal(kit.reopened.length, 1)
+})
+
+test('while a hole is being filled nothing is missed: what comes is held back', async () => {
+  const kit = setUp({ latest: () => Number.MAX_SAFE_INTEGER })
+  await kit.run(MINUTE, SECOND)
+  kit.fill(true)
+  await kit.silence(MINUTE)
+  assert.deepEqual([kit.asked(), kit.reopened], [0, []])
+  kit.fill(false)
+  await kit.silence(10 * SECOND)
+  assert.equal(kit.reopened.length, 1, 'and afterwards it is looked at again')
 })
 
 test('rare kinds are not missed', async () => {

@@ -83,9 +83,10 @@ export class AlpacaRecord {
     const series = this.#kinds[kind].get(symbol)
     const now = this.#clock.now()
     const known = series?.entries.slice(series.from).filter(entry => entry.visibleAt <= now) ?? []
-    return known.map(entry =>
-      entry.updateAt !== undefined && entry.updateAt > now ? plain(entry) : entry,
-    )
+    for (const [i, entry] of known.entries()) {
+      if (entry.updateAt !== undefined && entry.updateAt > now) known[i] = plain(entry)
+    }
+    return known
   }
 
   #put(kind: RecordedKind, event: Recorded, visibleAt: number): Entry {

@@ -267,8 +267,23 @@ function decode(part: string): string {
   }
 }
 
+/** Items made before: repairs ask for the same stretch again and again. */
+const ITEMS = new WeakMap<
+  Entry['event'],
+  { readonly update: Entry['update']; readonly text: string }
+>()
+
+function itemOf(entry: Entry): string {
+  const { event, update } = entry
+  const made = ITEMS.get(event)
+  if (made && made.update === update) return made.text
+  const text = makeItem(entry)
+  ITEMS.set(event, { update, text })
+  return text
+}
+
 /** An item has the keys of the stream without `T` and `S`. */
-function itemOf({ event, update }: Entry): string {
+function makeItem({ event, update }: Entry): string {
   const message = encodeJsonMessage(event) ?? '{}'
   const { T: _type, S: _symbol, i: _id, ...fields } = JSON.parse(message) as Record<string, unknown>
   // The id's digits are taken from the text: they may be more than a number holds.
