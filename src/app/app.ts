@@ -91,8 +91,8 @@ export async function openApp(config: AppConfig): Promise<App> {
   }
 }
 
-/** Most numbers looked back on at a start: a tape may be long, and what is missing for longer is for a backfill. */
-const MOST_RECENT = 262_144
+/** Events of before that a feed is handed at a start: it remembers about as many itself. */
+const MOST_RECENT = 131_072
 
 /** The ledger beside a tape; one that cannot be read is left alone, and nothing is kept account of. */
 async function openAccount(folder: string, log: Log = stderrLog): Promise<LedgerFile | undefined> {
@@ -130,19 +130,20 @@ export async function resumeOf(
   }
 }
 
-/** The events received since a time, as far back as {@link MOST_RECENT} numbers go, and since when they are complete. */
+/** The last events received since a time, at most {@link MOST_RECENT}, and since when they are complete. */
 async function lastEvents(
   tape: Tape,
   time: number,
 ): Promise<{ readonly events: MarketEvent[]; readonly since: number }> {
-  const seq = Math.max(tape.start.seq, tape.written.seq - MOST_RECENT)
-  const events: MarketEvent[] = []
-  let since = seq === tape.start.seq ? time : undefined
-  for await (const batch of tape.read({ from: { tape: tape.id, seq }, live: false })) {
-    since ??= Math.max(time, batch[0]!.receivedAt)
-    for (const event of batch) if (event.receivedAt >= time) events.push(event)
+  let events: MarketEvent[] = []
+  let since = time
+  for await (const batch of tape.read({ from: { time }, live: false })) {
+    events.push(...batch)
+    if (events.length <= 2 * MOST_RECENT) continue
+    events = events.slice(-MOST_RECENT)
+    since = events[0]!.receivedAt
   }
-  return { events, since: since ?? time }
+  return { events, since }
 }
 
 type Gap = Notice & { readonly from: number }
