@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openApp, resumeOf } from '../src/app/app.ts'
 import type { Clock, Timer } from '../src/base/clock.ts'
@@ -67,8 +67,7 @@ export class Process {
   async kill(random: Random, to: string): Promise<string | readonly MarketEvent[]> {
     this.#mortal.die()
     if (this.#folder !== undefined) {
-      const isLease = (path: string) => path.endsWith('.lease')
-      cpSync(this.#folder, to, { recursive: true, filter: path => !isLease(path) })
+      copyFiles(this.#folder, to)
       await this.tape.close()
       return to
     }
@@ -171,5 +170,14 @@ class Mortal {
     this.#dead = true
     for (const timer of this.#timers) timer.cancel()
     for (const socket of this.#sockets) socket.terminate()
+  }
+}
+
+/** What a kill leaves: the files there are, but for the lease and what a worker is just making. */
+function copyFiles(from: string, to: string): void {
+  mkdirSync(to)
+  for (const { name } of readdirSync(from, { withFileTypes: true }).filter(one => one.isFile())) {
+    if (/\.(lease|sealing|probe|new)$/.test(name)) continue
+    copyFileSync(join(from, name), join(to, name))
   }
 }
