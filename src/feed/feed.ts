@@ -34,6 +34,8 @@ export interface FeedOptions {
   readonly leases?: string | false
   /** Whether and how holes are filled in from the provider's history. @default REPAIR_DEFAULTS */
   readonly repair?: RepairOptions
+  /** Deliver what a venue sends twice, too. @default false */
+  readonly duplicates?: boolean
   /** Bounds of what can be true; what cannot be is never delivered. @default QUARANTINE_DEFAULTS */
   readonly quarantine?: QuarantineOptions
   /** What an earlier process had of this source: what came since is filled in, as after a lost connection. */

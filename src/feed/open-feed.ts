@@ -133,7 +133,7 @@ export class OpenFeed implements Feed {
       this.#finish = { resolve, reject }
     })
     const { nature, waits } = provider.capabilities
-    if (!waits && nature !== 'simulated') this.#duplicates = new Duplicates()
+    if (!waits && nature !== 'simulated' && !options.duplicates) this.#duplicates = new Duplicates()
     this.#quarantine = new Quarantine(nature, options.quarantine ?? {}, this.#log)
     const repair = { ...REPAIR_DEFAULTS, ...options.repair }
     const lag = new Lag()
