@@ -22,6 +22,11 @@ export const ERRORS = {
     exit: 4,
     means: 'The plan of this account lacks the data asked for.',
   },
+  REGION_REFUSED: {
+    verdict: 'fatal',
+    exit: 4,
+    means: 'The venue does not serve the country of this address (HTTP 451).',
+  },
   MISSING_KEY: { verdict: 'fatal', exit: 3, means: 'A provider needs a key and none was given.' },
   BAD_KEY: {
     verdict: 'fatal',
@@ -38,9 +43,19 @@ export const ERRORS = {
     exit: 2,
     means: 'An option or argument has a value that cannot be used.',
   },
+  CLOCK_OFF: {
+    verdict: 'fatal',
+    exit: 3,
+    means: "This machine's clock is far from the venue's: no time or delay can be told by it.",
+  },
   UNKNOWN_PROVIDER: { verdict: 'fatal', exit: 2, means: 'No provider has this name.' },
   UNKNOWN_FEED: { verdict: 'fatal', exit: 2, means: 'The provider has no feed of this name.' },
   UNKNOWN_SYMBOL: { verdict: 'fatal', exit: 2, means: 'The venue does not know the symbol.' },
+  AMBIGUOUS_SYMBOL: {
+    verdict: 'fatal',
+    exit: 2,
+    means: 'Several instruments of the venue answer to the symbol.',
+  },
   BAD_SYMBOL: {
     verdict: 'fatal',
     exit: 2,
@@ -53,6 +68,11 @@ export const ERRORS = {
   },
   NO_SYMBOLS: { verdict: 'fatal', exit: 2, means: 'A list of symbols is empty.' },
   UNREACHABLE: { verdict: 'retry', exit: 5, means: 'No connection could be made.' },
+  PROXY_REFUSED: {
+    verdict: 'fatal',
+    exit: 5,
+    means: 'A proxy makes no tunnel: it wants a user and password, or forbids the host.',
+  },
   UPGRADE_REFUSED: {
     verdict: 'retry',
     exit: 5,
@@ -135,6 +155,53 @@ export const ERRORS = {
     exit: 3,
     means: 'A tape was written by a newer tickwire, in a form this one does not know.',
   },
+  STORE_DRIVER_MISSING: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'A store needs a package that is not installed; the message names it.',
+  },
+  STORE_IN_USE: { verdict: 'fatal', exit: 5, means: 'Another process has the store open.' },
+  STORE_DAMAGED: {
+    verdict: 'fatal',
+    exit: 6,
+    means: 'A file of the store is not whole, and cannot be made anew by itself.',
+  },
+  STORE_TOO_NEW: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'A store was written by a newer tickwire, in a form this one does not know.',
+  },
+  STORE_UNWRITABLE: {
+    verdict: 'fatal',
+    exit: 5,
+    means:
+      'A store cannot be written where it is to be: rights, a full or read-only disk, a file in its place.',
+  },
+  STORE_UNREACHABLE: {
+    verdict: 'retry',
+    exit: 5,
+    means: 'The server of a store cannot be reached, or has ended the connection.',
+  },
+  STORE_REFUSED: {
+    verdict: 'fatal',
+    exit: 4,
+    means: 'The server of a store refuses the user or password, or they lack a right.',
+  },
+  CONTROL_UNSAFE: {
+    verdict: 'fatal',
+    exit: 3,
+    means: "The control socket of a data folder is not, or would not be, this user's alone.",
+  },
+  BAD_SQL: {
+    verdict: 'fatal',
+    exit: 2,
+    means: 'A statement cannot be understood, fails, or does more than read.',
+  },
+  BAD_PARQUET: {
+    verdict: 'fatal',
+    exit: 6,
+    means: 'A Parquet file is not whole, or not of the form it should have.',
+  },
   CLOSED: {
     verdict: 'fatal',
     exit: 1,
@@ -142,10 +209,88 @@ export const ERRORS = {
   },
   OUTPUT_FAILED: { verdict: 'fatal', exit: 1, means: 'Standard output cannot be written.' },
   PORT_IN_USE: { verdict: 'fatal', exit: 5, means: 'Another process listens on the port.' },
+  KEY_REQUIRED: {
+    verdict: 'fatal',
+    exit: 4,
+    means: 'The gateway wants a key for this, and none came with it.',
+  },
+  KEY_REFUSED: {
+    verdict: 'fatal',
+    exit: 4,
+    means: 'The gateway does not know the key, or it has been revoked or has run out.',
+  },
+  KEY_IN_URL: {
+    verdict: 'fatal',
+    exit: 4,
+    means: 'A key stands in an address, where histories and logs keep it.',
+  },
+  SCOPE_MISSING: { verdict: 'fatal', exit: 4, means: 'The key is not for what was asked.' },
+  QUOTA_EXCEEDED: {
+    verdict: 'slow',
+    exit: 5,
+    means: 'More symbols, connections or requests than the gateway lets the key have.',
+  },
+  HOST_REFUSED: {
+    verdict: 'fatal',
+    exit: 5,
+    means: 'The gateway does not go by the host name it was asked by.',
+  },
+  ORIGIN_REFUSED: {
+    verdict: 'fatal',
+    exit: 5,
+    means: 'A page of another origin asked the gateway, and that origin is not allowed.',
+  },
+  KEYS_UNSAFE: {
+    verdict: 'fatal',
+    exit: 3,
+    means: "The file of the gateway's keys cannot be used: others may write it, or it is damaged.",
+  },
+  EXPOSED: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'The gateway would be reached from beyond this machine, and asks nobody for a key.',
+  },
+  TLS_UNUSABLE: {
+    verdict: 'fatal',
+    exit: 3,
+    means: 'A certificate or its private key cannot be read, or they do not fit.',
+  },
   FILE_EXISTS: {
     verdict: 'fatal',
     exit: 3,
     means: 'A file that would be written is already there.',
+  },
+  BAD_STRATEGY: {
+    verdict: 'fatal',
+    exit: 3,
+    means:
+      'A strategy file cannot be loaded, or a strategy or its parameters are not as they must be.',
+  },
+  BAD_STATE: {
+    verdict: 'fatal',
+    exit: 6,
+    means: 'What a bot has saved is damaged, of another bot or account, or of a newer version.',
+  },
+  ORDER_REJECTED: {
+    verdict: 'fatal',
+    exit: 4,
+    means: 'A broker does not take an order: it certainly is not in the market.',
+  },
+  ACCOUNT_DISAGREES: {
+    verdict: 'fatal',
+    exit: 6,
+    means: 'A broker holds something else than the orders of an account add up to.',
+  },
+  ACCOUNT_IN_USE: {
+    verdict: 'fatal',
+    exit: 5,
+    means: 'Another process sends the orders of this account.',
+  },
+  STRATEGY_FAILED: {
+    verdict: 'fatal',
+    exit: 1,
+    means:
+      'A strategy threw, did not come back from an event, or took more memory than it may have.',
   },
 } as const satisfies Record<string, Meaning>
 

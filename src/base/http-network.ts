@@ -1,24 +1,17 @@
-import { rootCertificates } from 'node:tls'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import type { Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { TickwireError } from './errors.ts'
 import type { HttpGet } from './http.ts'
-
-export interface HttpOptions {
-  /**
-   * A proxy to go through, `http://host:port` or `https://host:port`, with `user:password@` where it wants them.
-   * @default none; the environment is not read
-   */
-  readonly proxy?: string | undefined
-  /**
-   * Hosts that are reached without the proxy, as in `NO_PROXY`: `localhost,.example.com,10.0.0.1:8080`; `*` for all.
-   * @default none
-   */
-  readonly noProxy?: string | undefined
-  /** Certificates (PEM) to trust beside Node's own, for servers and for a proxy. @default none */
-  readonly ca?: string | readonly string[] | undefined
-}
+import {
+  isSecure,
+  type Network,
+  type NetworkOptions,
+  networkOf,
+  openTunnel,
+  secure,
+  trust,
+} from './network.ts'
 
 const unzip = promisify(gunzip)
 
@@ -26,26 +19,20 @@ const unzip = promisify(gunzip)
  * HTTP over the network, or through a proxy. Idle connections keep no process alive and close by themselves.
  * @throws BAD_OPTION for a proxy that is no http:// or https:// address
  */
-export function openHttp(options: HttpOptions = {}): HttpGet {
-  const { proxy, noProxy = '', ca } = options
-  // The address may hold a password: it is not repeated.
-  if (proxy !== undefined && !isHttp(proxy)) {
-    throw new TickwireError('BAD_OPTION', 'the proxy is no http:// or https:// address', {
-      hint: 'Write it as http://host:port.',
-    })
-  }
-  const tls = ca === undefined ? {} : { ca: [...rootCertificates, ...[ca].flat()] }
-  let dispatcher: Dispatcher | undefined
-  return async ({ url, headers, maxBytes, signal }) => {
+export function openHttp(options: NetworkOptions = {}): HttpGet {
+  const network = networkOf(options)
+  let direct: Dispatcher | undefined
+  let tunnelled: Dispatcher | undefined
+  return async ({ method, url, headers, body: question, maxBytes, signal }) => {
     // Loaded when first needed: streams alone do without it.
-    const { EnvHttpProxyAgent, request } = await import('undici')
-    dispatcher ??= new EnvHttpProxyAgent({
-      // Empty, not absent: absent ones would be taken from the environment.
-      ...{ httpProxy: proxy ?? '', httpsProxy: proxy ?? '', noProxy },
-      ...{ connect: tls, requestTls: tls, proxyTls: tls },
-    })
+    const { Agent, request } = await import('undici')
+    const dispatcher = network.proxyFor(new URL(url))
+      ? (tunnelled ??= new Agent({ connect: tunnels(network) }))
+      : (direct ??= new Agent({ connect: trust(network) }))
     const answer = await request(url, {
       ...{ dispatcher, signal, headers: { ...headers, 'accept-encoding': 'gzip' } },
+      method: method ?? (question === undefined ? 'GET' : 'POST'),
+      ...(question !== undefined && { body: question }),
       // The client has a time limit of its own, for the whole.
       ...{ headersTimeout: 0, bodyTimeout: 0 },
     })
@@ -78,6 +65,18 @@ async function unpack(packed: Buffer, maxBytes: number, tooLong: () => Error): P
   }
 }
 
-function isHttp(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+/** How undici gets to a server behind a proxy. */
+function tunnels(network: Network): buildConnector.connector {
+  return ({ protocol, host }, done) => {
+    const url = new URL(`${protocol}//${host}`)
+    const failed = (error: Error) => done(error, null)
+    openTunnel(network.proxyFor(url)!, url, network).then(tunnel => {
+      if (!isSecure(url)) return done(null, tunnel)
+      const socket = secure(url, tunnel, network, () => {
+        socket.off('error', failed)
+        done(null, socket)
+      })
+      socket.on('error', failed)
+    }, failed)
+  }
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from './clock.ts'
 
 const MINUTE_MS = 60_000
-/** The part of a minute's requests that may go at once; the others come one by one. */
+/** The part of a minute's requests that may go at once where nothing is said; the others come one by one. */
 const BURST = 0.25
 /** Sums of waits are off by less than this, in requests. */
 const ROUNDING = 1e-6
@@ -12,6 +12,7 @@ const ROUNDING = 1e-6
  */
 export class Quota {
   readonly #clock: Clock
+  readonly #share: number
   #perMinute = 0
   #burst = 0
   #perMs = 0
@@ -22,8 +23,10 @@ export class Quota {
   readonly #waiting: (() => void)[] = []
   #timer: Timer | undefined
 
-  constructor(clock: Clock, perMinute: number) {
+  /** `burst` is the part of a minute's requests that may go at once. */
+  constructor(clock: Clock, perMinute: number, burst = BURST) {
     this.#clock = clock
+    this.#share = burst
     this.#countedAt = clock.now()
     this.allow(perMinute)
   }
@@ -36,7 +39,7 @@ export class Quota {
   allow(perMinute: number): void {
     if (perMinute === this.#perMinute) return
     this.#count()
-    const burst = Math.max(1, Math.floor(perMinute * BURST))
+    const burst = Math.max(1, Math.floor(perMinute * this.#share))
     this.#left = Math.min(burst, this.#left + Math.max(0, burst - this.#burst))
     this.#perMinute = perMinute
     this.#burst = burst
@@ -72,6 +75,13 @@ export class Quota {
     })
   }
 
+  /** A turn that came to nothing: the server has not seen the request, so it counts for none. */
+  giveBack(): void {
+    this.#count()
+    this.#left = Math.min(this.#burst, this.#left + 1)
+    this.#serve()
+  }
+
   #count(): void {
     const now = this.#clock.now()
     // While paused nothing is saved up.
@@ -98,10 +108,15 @@ export class Quota {
 const QUOTAS = new WeakMap<Clock, Map<string, Quota>>()
 
 /** The one quota of an account among all who share a clock; `perMinute` counts where it is not known yet. */
-export function sharedQuota(clock: Clock, account: string, perMinute: number): Quota {
+export function sharedQuota(
+  clock: Clock,
+  account: string,
+  perMinute: number,
+  burst?: number,
+): Quota {
   let accounts = QUOTAS.get(clock)
   if (!accounts) QUOTAS.set(clock, (accounts = new Map()))
   let quota = accounts.get(account)
-  if (!quota) accounts.set(account, (quota = new Quota(clock, perMinute)))
+  if (!quota) accounts.set(account, (quota = new Quota(clock, perMinute, burst)))
   return quota
 }

@@ -88,6 +88,8 @@ export class Scanner {
   readonly #second = new Float64Array(3)
   /** `M:SS` behind those. */
   #seconds = 0
+  /** The first eight digits of the last `millis`, compared as a double, and what they stand for. */
+  readonly #recent = new Float64Array(2)
   /** `YYYY-MM-DDT`, and its midnight. */
   readonly #day = new Uint8Array(11)
   #midnight = 0
@@ -108,14 +110,14 @@ export class Scanner {
   }
 
   /**
-   * A number, exactly as `JSON.parse` reads it. Up to three digits before the point and seven behind, as most prices
+   * A number, exactly as `JSON.parse` reads it. Up to three digits before the point and eight behind, as most prices
    * have, are read as words, without a loop: its end would be mispredicted. An integer below 2^53 over an exact power of ten
    * is correctly rounded.
    */
   number(pos: number): number {
     const whole = VIEW.getInt32(pos, true) ^ ZEROS
     const stop = notDigits(whole)
-    if (stop === 0) return this.#long(pos)
+    if (stop === 0) return this.#wide(pos)
     const digits = firstByte(stop)
     if (digits === 0 || (digits > 1 && (whole & 0xff) === 0)) return this.#long(pos)
     let value = digitsOf(whole << (32 - 8 * digits))
@@ -133,7 +135,7 @@ export class Scanner {
       } else {
         const rest = VIEW.getInt32(next + 5, true) ^ ZEROS
         stop = notDigits(rest)
-        if (stop === 0) return this.#long(pos)
+        if (stop === 0) return this.#eight(pos, next + 9, value, part, rest)
         const digits = firstByte(stop)
         value = value * 10_000 + digitsOf(part)
         if (digits > 0) value = value * POWERS[digits]! + digitsOf(rest << (32 - 8 * digits))
@@ -143,6 +145,58 @@ export class Scanner {
       c = BYTES[next]!
     }
     if ((c | 32) === 0x65) return this.#long(pos)
+    OUT[0] = value
+    return next
+  }
+
+  /** Eight digits behind the point, as sizes of coins have: `high` and `low`, up to `next`. */
+  #eight(start: number, next: number, whole: number, high: number, low: number): number {
+    const c = BYTES[next]!
+    if (isDigit(c) || (c | 32) === 0x65) return this.#long(start)
+    OUT[0] = ((whole * 10_000 + digitsOf(high)) * 10_000 + digitsOf(low)) / 100_000_000
+    return next
+  }
+
+  /** Four to seven digits before the point, as prices of coins have. */
+  #wide(pos: number): number {
+    const high = VIEW.getInt32(pos, true) ^ ZEROS
+    const low = VIEW.getInt32(pos + 4, true) ^ ZEROS
+    const stop = notDigits(low)
+    if (stop === 0 || (high & 0xff) === 0) return this.#long(pos)
+    const digits = firstByte(stop)
+    const more = digits > 0 ? digitsOf(low << (32 - 8 * digits)) : 0
+    const value = digitsOf(high) * SMALL_POWERS[digits]! + more
+    return this.#fraction(pos, pos + 4 + digits, value)
+  }
+
+  /** What stands behind `whole`, up to eight digits of a fraction, as sizes of coins have; the number begins at `start`. */
+  #fraction(start: number, pos: number, whole: number): number {
+    let value = whole
+    let next = pos
+    if (BYTES[pos] === DOT) {
+      const high = VIEW.getInt32(pos + 1, true) ^ ZEROS
+      const stop = notDigits(high)
+      const digits = stop === 0 ? 4 : firstByte(stop)
+      if (digits === 0) return SURPRISE
+      const part = digits === 4 ? digitsOf(high) : digitsOf(high << (32 - 8 * digits))
+      next += 1 + digits
+      value = value * SMALL_POWERS[digits]! + part
+      let places = digits
+      if (digits === 4) {
+        const low = VIEW.getInt32(pos + 5, true) ^ ZEROS
+        const stop = notDigits(low)
+        const more = stop === 0 ? 4 : firstByte(stop)
+        if (more > 0) {
+          const rest = more === 4 ? digitsOf(low) : digitsOf(low << (32 - 8 * more))
+          value = value * SMALL_POWERS[more]! + rest
+          next += more
+          places += more
+        }
+      }
+      value /= POWERS[places]!
+    }
+    const c = BYTES[next]!
+    if (isDigit(c) || (c | 32) === 0x65) return this.#long(start)
     OUT[0] = value
     return next
   }
@@ -169,6 +223,65 @@ export class Scanner {
     }
     const c = BYTES[next]!
     return c === COMMA || c === CLOSE_MAP || c === CLOSE_LIST ? next : SURPRISE
+  }
+
+  /** An integer without sign of up to 15 digits, in `out[0]`, whatever stands behind it. */
+  digits(start: number): number {
+    let pos = start
+    let value = 0
+    for (;;) {
+      const word = VIEW.getInt32(pos, true) ^ ZEROS
+      const stop = notDigits(word)
+      if (stop !== 0) {
+        const digits = firstByte(stop)
+        if (digits > 0) value = value * POWERS[digits]! + digitsOf(word << (32 - 8 * digits))
+        pos += digits
+        break
+      }
+      value = value * 10_000 + digitsOf(word)
+      pos += 4
+      if (pos - start > 15) return SURPRISE
+    }
+    const length = pos - start
+    if (length === 0 || length > 15 || (length > 1 && BYTES[start] === ZERO)) return SURPRISE
+    OUT[0] = value
+    return pos
+  }
+
+  /** Past the digits of an integer without sign, however many. */
+  pastDigits(start: number): number {
+    let pos = start
+    let stop = notDigits(VIEW.getInt32(pos, true) ^ ZEROS)
+    while (stop === 0) {
+      pos += 4
+      stop = notDigits(VIEW.getInt32(pos, true) ^ ZEROS)
+    }
+    pos += firstByte(stop)
+    const length = pos - start
+    return length === 0 || (length > 1 && BYTES[start] === ZERO) ? SURPRISE : pos
+  }
+
+  /**
+   * An integer of 13 digits that does not begin with 0, in `out[1]`: as milliseconds, a time from 2001 to 2286. Its
+   * first eight digits stay the same for 100 s.
+   */
+  millis(pos: number): number {
+    const recent = this.#recent
+    if (VIEW.getFloat64(pos, true) !== recent[0] && !this.#newRecent(pos)) return SURPRISE
+    const low = VIEW.getInt32(pos + 8, true) ^ ZEROS
+    const last = BYTES[pos + 12]! ^ ZERO
+    if (notDigits(low) !== 0 || last > 9) return SURPRISE
+    OUT[1] = recent[1]! + digitsOf(low) * 10 + last
+    return (BYTES[pos + 13]! ^ ZERO) > 9 ? pos + 13 : SURPRISE
+  }
+
+  #newRecent(pos: number): boolean {
+    const high = VIEW.getInt32(pos, true) ^ ZEROS
+    const low = VIEW.getInt32(pos + 4, true) ^ ZEROS
+    if ((notDigits(high) | notDigits(low)) !== 0 || (high & 0xff) === 0) return false
+    this.#recent[0] = VIEW.getFloat64(pos, true)
+    this.#recent[1] = (digitsOf(high) * 10_000 + digitsOf(low)) * 100_000
+    return true
   }
 
   /** Any number: up to 15 digits are exact in a double, and so is their quotient by a power of ten to 10^22. */
@@ -208,10 +321,33 @@ export class Scanner {
     return pos
   }
 
-  /** A number in quotes, as many venues write prices. */
+  /**
+   * A number in quotes, as many venues write prices. Eight digits behind the point, to which crypto venues pad, are read
+   * as two words.
+   */
   decimal(pos: number): number {
     if (pos + 2 > this.end || BYTES[pos] !== QUOTE) return SURPRISE
-    const next = this.number(pos + 1)
+    const first = pos + 1
+    let at = first
+    let value = 0
+    let c = 0
+    while ((c = (BYTES[at]! ^ ZERO) >>> 0) <= 9) {
+      value = value * 10 + c
+      at++
+    }
+    const whole = at - first
+    if (BYTES[at] !== DOT || whole > 7 || whole === 0) return this.#anyDecimal(first)
+    const high = VIEW.getInt32(at + 1, true) ^ ZEROS
+    const low = VIEW.getInt32(at + 5, true) ^ ZEROS
+    const isPadded = (notDigits(high) | notDigits(low)) === 0 && BYTES[at + 9] === QUOTE
+    if (!isPadded || (whole > 1 && BYTES[first] === ZERO)) return this.#anyDecimal(first)
+    OUT[0] = (value * 100_000_000 + digitsOf(high) * 10_000 + digitsOf(low)) / 100_000_000
+    return at + 10
+  }
+
+  /** Any number with a quote behind it. */
+  #anyDecimal(first: number): number {
+    const next = this.number(first)
     return next > 0 && next < this.end && BYTES[next] === QUOTE ? next + 1 : SURPRISE
   }
 
@@ -315,8 +451,17 @@ export class Scanner {
     return pos + 32
   }
 
-  /** Fewer digits, or none. */
+  /** Six digits, fewer, or none. */
   #shortTime(pos: number): number {
+    const high = VIEW.getInt32(pos + 1, true) ^ ZEROS
+    const word = VIEW.getInt32(pos + 5, true)
+    const low = word ^ ZEROS
+    const isMicros = (notDigits(high) | (notDigits(low) & 0xffff)) === 0 && word >>> 16 === 0x225a
+    if (isMicros && BYTES[pos] === DOT) {
+      this.nanos = (high >>> 24) * 100_000 + ((low & 0xff) * 10 + ((low >>> 8) & 0xff)) * 1_000
+      OUT[1] = this.#second[2]! + digitsOf(high << 8)
+      return pos + 9
+    }
     let fraction = 0
     if (BYTES[pos] === DOT) {
       const first = ++pos

@@ -1,6 +1,15 @@
 import type { Socket as NetSocket } from 'node:net'
-import { WebSocket } from 'ws'
+import { type ClientOptions, WebSocket } from 'ws'
 import type { Clock } from './clock.ts'
+import {
+  isSecure,
+  type Network,
+  type NetworkOptions,
+  networkOf,
+  openTunnel,
+  secure,
+  trust,
+} from './network.ts'
 
 /** A WebSocket as the engine sees it. One small interface, so that tests and other transports fit behind it. */
 export interface Socket {
@@ -32,6 +41,8 @@ export interface SocketEnd {
 export interface SocketRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
+  /** Subprotocols to ask for. @default none */
+  readonly protocols?: readonly string[]
   /** Largest message accepted, bytes. */
   readonly maxFrameBytes: number
   readonly handshakeTimeoutMs: number
@@ -43,8 +54,26 @@ export type OpenSocket = (request: SocketRequest, events: SocketEvents, clock: C
  * A client socket on `ws`. Compression is not offered (in `ws` it costs a thread-pool trip per frame), UTF-8
  * is left to the decoders, and the receive time is read once per chunk off the network, not per message.
  */
-export const openWebSocket: OpenSocket = (request, events, clock) => {
-  const socket = new WebSocket(request.url, {
+export const openWebSocket: OpenSocket = webSockets()
+
+/**
+ * The same through a proxy, or trusting other certificates: for the option `openSocket` of a provider.
+ * @throws BAD_OPTION for a proxy that is no http:// or https:// address
+ */
+export function webSockets(options: NetworkOptions = {}): OpenSocket {
+  const network = networkOf(options)
+  return (request, events, clock) => open(network, request, events, clock)
+}
+
+function open(
+  network: Network,
+  request: SocketRequest,
+  events: SocketEvents,
+  clock: Clock,
+): Socket {
+  const ended = new AbortController()
+  const socket = new WebSocket(request.url, [...(request.protocols ?? [])], {
+    ...way(network, new URL(request.url), ended.signal),
     headers: { ...request.headers },
     perMessageDeflate: false,
     skipUTF8Validation: true,
@@ -76,6 +105,7 @@ export const openWebSocket: OpenSocket = (request, events, clock) => {
     error ??= cause
   })
   socket.on('close', (code, reason) => {
+    ended.abort()
     const text = reason.toString()
     const failed = refused.httpStatus === undefined && error ? { error } : {}
     events.closed({ code, reason: text, ...refused, ...failed })
@@ -91,6 +121,20 @@ export const openWebSocket: OpenSocket = (request, events, clock) => {
     close: (code, reason) => socket.close(code, reason),
     terminate: () => socket.terminate(),
   }
+}
+
+/** What tells `ws` how to get there; `signal` gives up a tunnel that is still being made. */
+function way(network: Network, url: URL, signal: AbortSignal): ClientOptions {
+  const proxy = network.proxyFor(url)
+  if (!proxy) return trust(network)
+  const createConnection = (_options: unknown, done: (error: unknown, way?: NetSocket) => void) => {
+    openTunnel(proxy, url, network, signal).then(
+      tunnel => done(null, isSecure(url) ? secure(url, tunnel, network) : tunnel),
+      error => done(error),
+    )
+  }
+  // Node takes a connection by the callback as well; the types of `ws` know only the other way.
+  return { createConnection: createConnection as unknown as ClientOptions['createConnection'] }
 }
 
 /** Runs before `ws` parses a chunk. The handler must stand first, whoever added one before. */

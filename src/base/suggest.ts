@@ -10,7 +10,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best
 }
 
-/** `did you mean X?`, or the list of what there is. */
+/** `did you mean X?`, or the list of what there is: at least one. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const near = nearest(word, candidates)
   return near ? `did you mean ${near}?` : `known: ${candidates.join(', ')}`

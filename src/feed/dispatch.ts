@@ -25,6 +25,9 @@ export class Dispatcher {
   readonly #tables = Object.fromEntries(
     EVENT_TYPES.map(type => [type, { any: NOBODY, bySymbol: new Map() }]),
   ) as unknown as Readonly<Record<EventType, Table>>
+  /** Those of most events, at hand: a look-up by a name that varies costs as much as the call it is for. */
+  readonly #trades = this.#tables.trade
+  readonly #quotes = this.#tables.quote
 
   /** Routes a kind (of the symbols, or of all with `*`) to a receiver; returns what undoes it. */
   add(
@@ -57,7 +60,7 @@ export class Dispatcher {
   dispatch(batch: readonly MarketEvent[], now: number): void {
     for (let i = 0; i < batch.length; i++) {
       const event = batch[i]!
-      const table = this.#tables[event.type]
+      const table = this.#tableOf(event.type)
       if (table.any.length > 0) deliver(table.any, event, now)
       if (event.type === 'news') this.#deliverNews(table, event, now)
       else {
@@ -65,6 +68,11 @@ export class Dispatcher {
         if (routes) deliver(routes, event, now)
       }
     }
+  }
+
+  #tableOf(type: EventType): Table {
+    if (type === 'trade') return this.#trades
+    return type === 'quote' ? this.#quotes : this.#tables[type]
   }
 
   /** An article concerns several symbols; who asked for two of them gets it once. */

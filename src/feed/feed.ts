@@ -3,16 +3,21 @@ import type { Clock } from '../base/clock.ts'
 import type { TickwireError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import type { BarStats } from '../derive/bars-options.ts'
 import type { Checkpoint, Sink } from '../flow/contracts.ts'
 import type { DeliveryCounters, DeliveryOptions } from '../flow/queue.ts'
 import type { EventStream } from '../flow/stream.ts'
 import type { EventOf, EventType, Interval, MarketEvent } from '../market/events.ts'
+import type { Topic } from '../market/topics.ts'
 import type { CHANNELS, Channel } from './channels.ts'
-import type { HealthReport } from './health.ts'
+import type { BarsFrom } from './derived-bars.ts'
+import type { HealthReport } from './health-report.ts'
+import type { BookOptions, LiveBook } from './live-book.ts'
 import { OpenFeed } from './open-feed.ts'
 import type { Capabilities, Provider, RawFrame } from './provider.ts'
 import type { QuarantineOptions, QuarantineStats } from './quarantine.ts'
-import type { RepairOptions } from './repair.ts'
+import type { ReaderStats } from './readers.ts'
+import type { RepairOptions } from './repair-options.ts'
 import type { FeedState } from './session.ts'
 import type { SubscribeOutcome, TopicState } from './subscriptions.ts'
 
@@ -73,7 +78,8 @@ export interface OnOptions extends DeliveryOptions {
   readonly signal?: AbortSignal
 }
 
-export interface ListenOptions extends OnOptions {
+/** Those of {@link BarsFrom} are for bars. */
+export interface ListenOptions extends OnOptions, BarsFrom {
   /** For bars: their length. @default '1m' */
   readonly interval?: Interval
 }
@@ -83,8 +89,20 @@ export interface Subscription {
   /** The venue's answer. Rejects only when the feed ends fatally first. */
   readonly ready: Promise<SubscribeOutcome>
   readonly counters: DeliveryCounters & { readonly failures: number }
+  /** Where its events are made here out of trades: how many there were, and what of them could not be used. */
+  readonly made: BarStats | undefined
   /** Stops calling the handler and lets go of symbols nobody else wants. May be called twice. */
   close(): void
+}
+
+/** What one user of a feed has asked for. */
+export interface Hold {
+  /** What it still has. */
+  readonly topics: readonly Topic[]
+  /** What the venue has said of these by now, or says in time. Rejects only when the feed has ended fatally. @default all */
+  answer(topics?: readonly Topic[]): Promise<SubscribeOutcome>
+  /** This user needs these no more. May be called twice. @default all */
+  release(topics?: readonly Topic[]): void
 }
 
 /** Subscribes a handler, or without one gives a stream to loop over. */
@@ -97,9 +115,13 @@ export interface FeedStats {
   readonly state: FeedState
   /** Connections made so far. */
   readonly connects: number
+  /** Why the last connection ended, or was not made; `undefined` when none has. */
+  readonly lost: TickwireError | undefined
   readonly events: number
   /** How many topics are in which state with the venue. */
   readonly topics: Readonly<Record<TopicState, number>>
+  /** How much of what the account may have at the same time is in use, in words, by the connections that count it. */
+  readonly use: readonly string[]
   /** Frames, or parts of frames, that could not be decoded. */
   readonly malformed: number
   /** The latest of them, cut to 500 characters. */
@@ -110,9 +132,11 @@ export interface FeedStats {
   readonly unknown: Readonly<Record<string, number>>
   /** Events that cannot be true, and were not delivered. */
   readonly quarantined: QuarantineStats
+  /** Holes, each of one symbol and kind: those neither filled nor left as they were are open still. */
+  readonly holes: { readonly opened: number; readonly filled: number; readonly left: number }
   /** Calls of handlers that threw or rejected. */
   readonly failures: number
-  readonly readers: readonly (DeliveryCounters & { readonly name: string })[]
+  readonly readers: readonly ReaderStats[]
 }
 
 type Channels = { readonly [C in Channel]: Subscribe<EventOf<(typeof CHANNELS)[C]>> }
@@ -129,8 +153,18 @@ export interface Feed extends Channels, AsyncDisposable {
   readonly done: Promise<void>
   /** Asks for more; resolves with the venue's answer. @throws NO_SYMBOLS BAD_SYMBOL UNSUPPORTED CLOSED */
   subscribe(request: SubscribeRequest): Promise<SubscribeOutcome>
+  /**
+   * The order book of a symbol, kept up to date: `await book.ready`, read `book.book`, loop over its changes. Subscribes it
+   * until `close()`. @throws BAD_SYMBOL UNSUPPORTED BAD_OPTION CLOSED
+   */
+  book(symbol: string, options?: BookOptions): LiveBook
   /** Takes back what `subscribe` asked for; handlers and streams keep theirs. */
   unsubscribe(request: SubscribeRequest): void
+  /**
+   * Asks for more on behalf of one user among several, who reads elsewhere (a tape): counted apart from `subscribe`, and
+   * let go of by its own `release()`. @throws NO_SYMBOLS BAD_SYMBOL UNSUPPORTED CLOSED
+   */
+  hold(request: SubscribeRequest): Hold
   /**
    * Listens to what the feed delivers, without subscribing to anything. Returns what ends it. Where there are several
    * connections, a notice says which it is about: `(connection 2)`; the only one there is has no number.

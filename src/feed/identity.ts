@@ -31,8 +31,16 @@ export function identityOf(event: MarketEvent): string {
 /** The same, but bars of one place that say different things are told apart: one may put the other right. */
 export function exactIdentityOf(event: MarketEvent): string {
   if (event.type !== 'bar') return identityOf(event)
-  const { open, high, low, close, volume, tradeCount } = event
-  return `${identityOf(event)}:${open}:${high}:${low}:${close}:${volume}:${tradeCount}`
+  const { open, high, low, close, volume, vwap, tradeCount } = event
+  return `${identityOf(event)}:${open}:${high}:${low}:${close}:${volume}:${vwap}:${tradeCount}`
+}
+
+/** Whether two events of one identity say the same: a trade or bar may have been put right. */
+export function saysTheSame(a: MarketEvent, b: MarketEvent): boolean {
+  if (a.type === 'trade' && b.type === 'trade') {
+    return a.timestamp === b.timestamp && a.price === b.price && a.size === b.size
+  }
+  return exactIdentityOf(a) === exactIdentityOf(b)
 }
 
 /** Venue time decides; the order is kept where it is the same. */
@@ -46,6 +54,12 @@ export class Multiset {
 
   add(text: string): void {
     this.#counts.set(text, (this.#counts.get(text) ?? 0) + 1)
+  }
+
+  /** Adds what is missing for each text to be in it as often as it is in another. */
+  cover(other: Multiset): void {
+    for (const [text, count] of other.#counts)
+      if ((this.#counts.get(text) ?? 0) < count) this.#counts.set(text, count)
   }
 
   /** Takes it out once; false when it is not in it. */

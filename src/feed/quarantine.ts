@@ -87,6 +87,7 @@ type Counts = Partial<Record<QuarantineRule, number>>
 export class Quarantine {
   readonly #options: Required<QuarantineOptions>
   readonly #log: Log
+  readonly #refused: (event: MarketEvent) => void
   /** Whether the times are of today. */
   readonly #current: boolean
   readonly #replays: boolean
@@ -103,8 +104,14 @@ export class Quarantine {
   readonly #bySymbol = new Map<string, Counts>()
   #samples: { readonly rule: QuarantineRule; readonly event: MarketEvent }[] = []
 
-  /** @throws BAD_OPTION for a bound that is none */
-  constructor(nature: Capabilities['nature'], options: QuarantineOptions, log: Log) {
+  /** `refused` is told of each event kept back. @throws BAD_OPTION for a bound that is none */
+  constructor(
+    nature: Capabilities['nature'],
+    options: QuarantineOptions,
+    log: Log,
+    refused: (event: MarketEvent) => void = () => {},
+  ) {
+    this.#refused = refused
     this.#options = checked({ ...QUARANTINE_DEFAULTS, ...options })
     this.#log = log
     // A simulated or recorded day, or one of a test, is of whatever year somebody chose.
@@ -148,6 +155,22 @@ export class Quarantine {
     return passed
   }
 
+  /** Whether an event that is only looked at would pass. */
+  isSound(event: MarketEvent, now: number): boolean {
+    this.#setBounds(now)
+    const live = this.#levels
+    this.#levels = live?.copy([event.symbol ?? ''])
+    const rule = this.#ruleOf(event)
+    this.#levels = live
+    return rule === undefined
+  }
+
+  /** The rule an event breaks, for whoever counts by himself; to be asked in the order events come. */
+  ruleOf(event: MarketEvent, now: number): QuarantineRule | undefined {
+    this.#setBounds(now)
+    return this.#ruleOf(event)
+  }
+
   stats(): QuarantineStats {
     return {
       count: this.#count,
@@ -179,6 +202,7 @@ export class Quarantine {
 
   #refuse(event: MarketEvent, rule: QuarantineRule): void {
     this.#count++
+    this.#refused(event)
     add(this.#byRule, rule)
     const name = String(event.symbol ?? '').slice(0, SYMBOL_LENGTH)
     let counts = this.#bySymbol.get(name)

@@ -7,6 +7,7 @@ import { Pace } from '../base/pace.ts'
 import type { Random } from '../base/random.ts'
 import type { EventType, MarketEvent, NoticeName } from '../market/events.ts'
 import { formatTopic, type Topic } from '../market/topics.ts'
+import { ConnectionGap } from './connection-gap.ts'
 import { takePlace } from './lease.ts'
 import type { Connection, Interest, Link, Provider, RawFrame } from './provider.ts'
 import type { Portion } from './subscriptions.ts'
@@ -46,6 +47,10 @@ export interface SessionHooks {
   /** A frame that could not be read; these were confirmed to the connection that brought it. */
   malformed(frame: Uint8Array, reason: string, topics: readonly Topic[]): void
   unknown(kind: string): void
+  /** What has come of these is not whole; books are being asked for anew. */
+  broken(topics: readonly Topic[], reason: string): void
+  /** The venue will soon end the connection. */
+  leaving(): void
   /** A lease file cannot be written, kept fresh or removed: the connection does without. */
   unleased(error: Error): void
   /** The venue refuses these on this connection; returns those that no other connection carries or takes. */
@@ -73,9 +78,12 @@ export class Session {
   readonly #pace: Pace
   #state: FeedState = 'waiting'
   #connects = 0
+  #lost: TickwireError | undefined
   #connection: Connection | undefined
   /** Ends the connection for a reason of our own. */
   #replace: ((reason: TickwireError) => void) | undefined
+  /** The place of the account, while the loop runs. */
+  #held: Lease | undefined
   /** Set while the loop runs; aborting it ends the loop. */
   #abort: AbortController | undefined
   #loop: Promise<void> = Promise.resolve()
@@ -89,6 +97,7 @@ export class Session {
   #askAgainMs = ASK_AGAIN_MS.first
   /** The venue has not served us yet on this connection, so the backoff still counts. */
   #unproven = true
+  #outage: string | undefined
 
   constructor(provider: Provider, portion: Portion, hooks: SessionHooks) {
     this.#provider = provider
@@ -105,6 +114,31 @@ export class Session {
   /** Connections made so far. */
   get connects(): number {
     return this.#connects
+  }
+
+  /** Why the last connection ended, or was not made. */
+  get lost(): TickwireError | undefined {
+    return this.#lost
+  }
+
+  /** How much of what the account may have is in use, where the connection counts it. */
+  get use(): string | undefined {
+    return this.#connection?.use
+  }
+
+  /** Why data does not come, although the connection stands, where its other side says so. */
+  get outage(): string | undefined {
+    return this.#outage
+  }
+
+  /** Whether silence of a topic says nothing, as it is asked for now and then. */
+  polls(topic: Topic): boolean {
+    return this.#connection?.polls?.(topic) ?? false
+  }
+
+  /** What is confirmed, and sent as it happens. */
+  get #streamed(): readonly Topic[] {
+    return this.#portion.in('acknowledged').filter(topic => !this.polls(topic))
   }
 
   /**
@@ -141,6 +175,11 @@ export class Session {
     this.#loop = this.#loop.then(() => this.#run(abort.signal))
   }
 
+  /** Asks for a book anew, where there is a connection and the source can. */
+  resync(topic: Topic, reason: string): void {
+    this.#connection?.resync?.(topic, reason)
+  }
+
   /** Ends the connection, to be made anew at once: it is open, and of no use. */
   reopen(reason: string): void {
     this.#replace?.(new TickwireError('CONNECTION_LOST', reason))
@@ -165,6 +204,7 @@ export class Session {
   async #run(signal: AbortSignal): Promise<void> {
     // Held through all reconnects: who waits for the place must not get it because a connection was lost.
     const lease = await this.#lease(signal)
+    this.#held = lease
     try {
       await this.#lives(signal)
     } finally {
@@ -173,17 +213,25 @@ export class Session {
   }
 
   async #lives(signal: AbortSignal): Promise<void> {
+    const gap = this.#gap()
     while (!signal.aborted) {
       await this.#pace.turn(signal)
+      await this.#keep(gap, signal)
       if (signal.aborted) break
       const reason = await this.#live(signal)
+      this.#note(gap)
+      if (!signal.aborted) this.#lost = reason ?? this.#lost
+      const streamed = this.#streamed
       this.#connection = undefined
+      this.#outage = undefined
       this.#askAgain?.cancel()
       this.#askAgain = undefined
-      this.#hooks.interrupted(this.#portion.in('acknowledged'))
+      // Nothing can be missed behind an end that is told as one.
+      const isOver = reason === undefined || reason.fatal
+      if (signal.aborted || !isOver) this.#hooks.interrupted(streamed)
       this.#portion.reset()
       if (signal.aborted) break
-      if (reason === undefined || reason.fatal) {
+      if (isOver) {
         if (reason) this.#hooks.notice('disconnected', reason.message, { code: reason.code })
         this.#state = 'closed'
         this.#hooks.over(reason)
@@ -215,6 +263,8 @@ export class Session {
       this.#enter('connecting')
       const connection = await this.#provider.connect(this.#link(initial, signal))
       this.#connection = connection
+      // Where it turned out that there is no stream, others need not wait for its place.
+      if (this.#provider.account === undefined) this.#held?.release()
       connection.unsubscribe(initial.filter(topic => !this.#portion.has(topic)))
       this.#request(connection)
       // Closed by us it ends without a reason, which is what a source that has no more to give says.
@@ -264,6 +314,35 @@ export class Session {
     return undefined
   }
 
+  /** Set where the venue wants connections of an account to be apart, also of processes that follow each other. */
+  #gap(): ConnectionGap | undefined {
+    const { account, capabilities } = this.#provider
+    const { connectionGapMs, connections = 1 } = capabilities.limits
+    const { leases } = this.#hooks
+    if (!leases || !account || connectionGapMs === undefined) return undefined
+    return this.#written(() => new ConnectionGap(leases, account, connectionGapMs, connections))
+  }
+
+  async #keep(gap: ConnectionGap | undefined, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#hooks
+    const waitMs = signal.aborted ? 0 : (this.#written(() => gap?.reserve(clock.now())) ?? 0)
+    if (waitMs > 0) await sleep(clock, waitMs, signal)
+  }
+
+  #note(gap: ConnectionGap | undefined): void {
+    this.#written(() => gap?.ended(this.#hooks.clock.now()))
+  }
+
+  /** Without a file the venue may refuse a connection that comes too soon; that is no reason to have no data. */
+  #written<T>(change: () => T): T | undefined {
+    try {
+      return change()
+    } catch (error) {
+      this.#hooks.unleased(asError(error))
+      return undefined
+    }
+  }
+
   #request(connection: Connection): void {
     const wanted = this.#portion.in('wanted')
     if (wanted.length === 0) return
@@ -292,16 +371,26 @@ export class Session {
         this.#scheduleAskAgain()
       },
       emit: (batch, receivedAt) => {
-        if (this.#unproven) this.#prove()
+        // Notices are no data: a source may have to tell why it has none.
+        if (this.#unproven && batch[0]?.type !== 'notice') this.#prove()
         hooks.emit(batch, receivedAt)
       },
       room: () => hooks.room(),
       acknowledged: acked => this.#acknowledged(acked),
       rejected: (refused, reason) => this.#rejected(refused, reason),
-      malformed: (frame, reason) =>
-        hooks.malformed(frame, reason, this.#portion.in('acknowledged')),
+      malformed: (frame, reason) => hooks.malformed(frame, reason, this.#streamed),
       unknown: kind => hooks.unknown(kind),
+      broken: (topics, reason) => hooks.broken(topics, reason),
+      outage: reason => this.#declare(reason),
+      leaving: () => hooks.leaving(),
     }
+  }
+
+  #declare(reason: string | undefined): void {
+    if (reason === this.#outage) return
+    this.#outage = reason
+    if (reason === undefined) this.#hooks.notice('live', 'data comes again')
+    else this.#hooks.notice('stale', reason, { code: 'VENUE_ERROR' })
   }
 
   /** Only data or a full confirmation proves that the venue serves us; authentication alone does not. */

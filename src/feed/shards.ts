@@ -3,10 +3,10 @@ import type { TickwireError } from '../base/errors.ts'
 import type { MarketEvent } from '../market/events.ts'
 import { ANY, type Topic } from '../market/topics.ts'
 import { Handover } from './handover.ts'
-import type { Watched } from './health.ts'
 import type { Provider } from './provider.ts'
 import { type FeedState, Session, type SessionHooks } from './session.ts'
 import { Portion, type TopicState } from './subscriptions.ts'
+import type { Watched } from './watched.ts'
 import { Wildcard } from './wildcard.ts'
 
 /** How often the load of the connections is compared, ms. */
@@ -25,6 +25,8 @@ const MOVES = 20
 const OVERLAP_MS = 2_000
 /** How long what the old connection still brings is watched after that, ms. */
 const AFTERMATH_MS = 5_000
+/** How long before the venue ends a connection for its age another one takes over, at most, ms. */
+const ROTATION_MS = 600_000
 
 interface Shard {
   readonly portion: Portion
@@ -37,6 +39,8 @@ interface Shard {
   /** Symbols it owns, and the sum of their weights at the last comparison. */
   count: number
   load: number
+  /** Its connection has reached its age: another one takes over all it carries, then it is gone. */
+  retiring: boolean
 }
 
 interface Move {
@@ -49,9 +53,13 @@ interface Move {
 }
 
 /** What a session tells its feed, less what concerns one connection among several. */
-export type ShardHooks = Omit<SessionHooks, 'refused' | 'unleased'> & {
+export type ShardHooks = Omit<SessionHooks, 'refused' | 'unleased' | 'interrupted' | 'leaving'> & {
+  /** These were confirmed, and are sent no more: their connection is gone, or the venue refuses them. */
+  interrupted(topics: readonly Topic[], why: string): void
   /** An answer has come: whoever waits for one looks again. */
   answered(): void
+  /** The venue refuses these, and no other connection carries or takes them. */
+  denied?(topics: readonly Topic[], reason: TickwireError): void
 }
 
 /**
@@ -76,6 +84,8 @@ export class Shards {
   /** Until when the connections there are must do, epoch ms: the venue had no place for one more. */
   #deniedUntil = 0
   #ended = 0
+  /** Connections made by those that have retired. */
+  #retired = 0
   #leaseless = false
 
   constructor(provider: Provider, hooks: ShardHooks) {
@@ -95,14 +105,28 @@ export class Shards {
   }
 
   get connects(): number {
-    return this.#shards.reduce((sum, { session }) => sum + session.connects, 0)
+    return this.#shards.reduce((sum, { session }) => sum + session.connects, this.#retired)
+  }
+
+  /** Why the last connection ended, or was not made: of one of those there are. */
+  get lost(): TickwireError | undefined {
+    return this.#shards.find(({ session }) => session.lost)?.session.lost
+  }
+
+  /** How much of what the account may have is in use, by the connections that count it. */
+  get use(): readonly string[] {
+    return this.#shards.flatMap(({ session }) => session.use ?? [])
   }
 
   /** The connections, and what has been confirmed to each. */
   get connections(): Watched[] {
     return this.#shards.map(({ portion, session }) => ({
+      id: session,
+      opened: session.connects,
       topics: portion.in('acknowledged'),
       isOpen: session.state === 'open',
+      outage: session.outage,
+      polls: topic => session.polls(topic),
       reopen: reason => session.reopen(reason),
     }))
   }
@@ -163,6 +187,11 @@ export class Shards {
     }
   }
 
+  /** Asks for a book anew, whoever carries it. */
+  resync(topic: Topic, reason: string): void {
+    this.#owners.get(topic.symbol)?.session.resync(topic, reason)
+  }
+
   async close(): Promise<void> {
     this.#stop()
     await Promise.all(this.#shards.map(({ session }) => session.close()))
@@ -209,7 +238,7 @@ export class Shards {
   }
 
   #roomiest(except?: Shard): Shard {
-    const others = this.#shards.filter(shard => shard !== except)
+    const others = this.#shards.filter(shard => shard !== except && !shard.retiring)
     const open = others.filter(shard => this.#room(shard) > 0)
     if (open.length > 0) return least(open, shard => shard.load)
     if (this.#mayOpen()) return this.#open()
@@ -238,21 +267,42 @@ export class Shards {
           notice(name, rest + which, details)
           this.#giveUp(shard)
         } else notice(name, message + which, details)
+        if (name === 'connected') this.#connected(shard)
       },
       emit: (batch, receivedAt) => this.#emit(shard, batch, receivedAt),
       interrupted: topics => {
         this.#interrupted(shard)
         // What another connection speaks for goes on without a hole.
         const own = topics.filter(({ symbol }) => this.#owners.get(symbol) === shard)
-        this.#hooks.interrupted(own)
+        this.#hooks.interrupted(own, 'the connection was lost')
+      },
+      broken: (topics, reason) => {
+        const own = topics.filter(({ symbol }) => this.#owners.get(symbol) === shard)
+        if (own.length > 0) this.#hooks.broken(own, reason)
+      },
+      leaving: () => {
+        if (!shard.retiring) this.#rotate(shard)
       },
       unleased: error => this.#unleased(error),
-      refused: (topics, reason) => this.#refused(shard, topics, reason),
+      refused: (topics, reason) => {
+        // What was sent until now is missed from here on, whoever takes it again.
+        const cut = topics.filter(
+          topic =>
+            portion.of(topic)?.state === 'acknowledged' &&
+            this.#owners.get(topic.symbol) === shard &&
+            !session.polls(topic),
+        )
+        if (cut.length > 0) this.#hooks.interrupted(cut, `the venue refuses it: ${reason.message}`)
+        const left = this.#refused(shard, topics, reason)
+        if (left.length > 0) this.#hooks.denied?.(left, reason)
+        return left
+      },
       over: reason => this.#over(reason),
     })
     const shard: Shard = {
       ...{ portion, session },
       ...{ room: Number.POSITIVE_INFINITY, roomUntil: 0, denials: 0, count: 0, load: 0 },
+      retiring: false,
     }
     this.#shards.push(shard)
     if (number === 2) this.#timer ??= this.#tick()
@@ -455,8 +505,10 @@ export class Shards {
     if (this.#moves.size > 0 || this.state !== 'open') return
     const average = this.#shards.reduce((sum, { load }) => sum + load, 0) / this.#shards.length
     const from = least(this.#shards, shard => -shard.load)
-    const to = least(this.#shards, shard => shard.load)
-    if (from.load <= average * UNEVEN) return
+    const to = least(this.#shards, shard =>
+      shard.retiring ? Number.POSITIVE_INFINITY : shard.load,
+    )
+    if (from.retiring || from.load <= average * UNEVEN) return
     const symbols = [...this.#owners]
       .filter(([symbol, owner]) => owner === from && symbol !== ANY)
       .map(([symbol]) => symbol)
@@ -520,10 +572,56 @@ export class Shards {
     const topics = move.from.portion.ofSymbol(move.symbol)
     move.from.portion.remove(topics)
     move.from.session.reconcile(topics)
+    this.#renewBooks(move, topics)
     // What was on its way is still told apart for a while.
     this.#later(AFTERMATH_MS, () => {
       if (this.#moves.get(move.symbol) === move) this.#moves.delete(move.symbol)
+      if (move.from.retiring) this.#retire(move.from)
     })
+  }
+
+  /** The parts of a book that two connections bring have no common end and beginning: it begins anew. */
+  #renewBooks({ to }: Move, topics: readonly Topic[]): void {
+    const books = topics.filter(({ kind }) => kind === 'book')
+    if (books.length === 0) return
+    const reason = 'another connection carries it from here on'
+    this.#hooks.broken(books, reason)
+    for (const topic of books) to.session.resync(topic, reason)
+  }
+
+  /** Where the venue ends every connection at an age, another one takes over before that. */
+  #connected(shard: Shard): void {
+    const { connectionLifeMs } = this.#provider.capabilities.limits
+    if (connectionLifeMs === undefined) return
+    const { connects } = shard.session
+    const lead = Math.min(ROTATION_MS, connectionLifeMs / 10)
+    this.#later(connectionLifeMs - lead, () => {
+      if (shard.session.connects === connects && shard.session.state === 'open') this.#rotate(shard)
+    })
+  }
+
+  /**
+   * Moves all that a connection carries to a new one. Where the venue allows no further one, or for the one that
+   * carries `*`, it stays with being cut and repaired.
+   */
+  #rotate(shard: Shard): void {
+    if (shard.count === 0 || this.#wildcards.size > 0 || !this.#mayOpen()) return
+    shard.retiring = true
+    const to = this.#open()
+    for (const [symbol, owner] of this.#owners) {
+      const move = this.#moves.get(symbol)
+      if (move && !move.handover.done) this.#cancel(move)
+      if (owner === shard) this.#move(symbol, shard, to)
+    }
+  }
+
+  /** Lets a connection go when nothing of it is carried or under way any more. */
+  #retire(shard: Shard): void {
+    const busy = [...this.#moves.values()].some(({ from, to }) => from === shard || to === shard)
+    if (busy || shard.portion.size > 0 || !this.#shards.includes(shard)) return
+    this.#shards.splice(this.#shards.indexOf(shard), 1)
+    this.#retired += shard.session.connects
+    void shard.session.close()
   }
 
   #later(ms: number, fn: () => void): void {

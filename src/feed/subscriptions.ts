@@ -109,7 +109,8 @@ export class Portion {
     for (const topic of topics) {
       const key = formatTopic(topic)
       const entry = this.#entries.get(key)
-      if (!entry || entry.state === state) continue
+      // Refused for something else is news.
+      if (!entry || (entry.state === state && entry.reason?.code === reason?.code)) continue
       this.#states[entry.state].delete(key)
       this.#states[state].set(key, entry)
       entry.state = state

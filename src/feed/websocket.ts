@@ -1,17 +1,22 @@
 import type { Timer } from '../base/clock.ts'
 import { asError, TickwireError } from '../base/errors.ts'
+import { unreachable } from '../base/network.ts'
 import { type OpenSocket, openWebSocket, type Socket, type SocketEnd } from '../base/socket.ts'
-import type { MarketEvent } from '../market/events.ts'
+import { createEvent, type MarketEvent } from '../market/events.ts'
 import { formatTopic, type Topic } from '../market/topics.ts'
 import type {
+  Answer,
   Control,
+  Decoder,
   Fault,
   Inbox,
   Judgement,
-  Request,
   WebSocketDescription,
 } from './description.ts'
 import type { Connection, Link, Provider } from './provider.ts'
+import { Requests } from './requests.ts'
+import { Resyncs } from './resyncs.ts'
+import { Selection } from './selection.ts'
 
 export interface WebSocketOptions {
   /** The transport. @default `ws` */
@@ -20,6 +25,8 @@ export interface WebSocketOptions {
 
 /** What `ws` calls a message above `maxPayload`. */
 const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+/** Under what a refusal is counted that answers nothing. */
+const UNASKED = 'an error about no open request'
 /** Longest wait for the other side's part of the closing handshake, ms. */
 const CLOSE_TIMEOUT_MS = 1_000
 
@@ -34,9 +41,13 @@ export function websocketProvider(
     ...(description.account !== undefined && { account: description.account }),
     symbol: text => description.symbol(text),
     connect: async link => {
-      const address = addressOf(description.url)
+      const { url: given } = description
+      const { topics, clock, signal } = link
+      const url = typeof given === 'string' ? given : await given({ topics, clock, signal })
+      if (signal.aborted) throw new TickwireError('CLOSED', 'closed while connecting')
+      const address = addressOf(url)
       try {
-        return await new WebSocketConnection(description, link, openSocket, address).opened
+        return await new WebSocketConnection(description, link, openSocket, url, address).opened
       } catch (thrown) {
         if (thrown instanceof TickwireError) throw thrown
         throw badUrl(address, thrown)
@@ -56,7 +67,9 @@ class WebSocketConnection implements Connection, Inbox {
   /** The address without what may be secret in it. */
   readonly #address: string
   readonly #socket: Socket
-  readonly #decoder
+  readonly #decoder: Decoder
+  /** What the decoder tells. */
+  readonly #inbox: Inbox
   #phase: Phase = 'opening'
   #resolveOpened!: (connection: Connection) => void
   #rejectOpened!: (error: TickwireError) => void
@@ -65,19 +78,25 @@ class WebSocketConnection implements Connection, Inbox {
   #reason: TickwireError | undefined
   #deadline: Timer | undefined
   #pinger: Timer | undefined
+  /** The end of the wait for an answer to a ping. */
+  #silence: Timer | undefined
   /** Any frame proves that the other side lives; a pong may wait behind data. */
   #alive = false
   readonly #held = new Map<string, Topic>()
   /** Asked for and refused; a later confirmation may hold it after all. */
   readonly #refusals = new Map<string, Topic>()
-  /** Requests the venue has not answered yet, oldest first. */
-  readonly #unanswered: Request[] = []
+  readonly #requests: Requests
+  readonly #resyncs: Resyncs
+  /** For the decoder: aborts with the connection. */
+  readonly #life = new AbortController()
   /** What the decoder found in the frame at hand; both arrays serve every frame. */
   readonly #events: MarketEvent[] = []
   #count = 0
   readonly #controls: Control[] = []
   /** Why parts of it could not be read. */
   readonly #reasons: string[] = []
+  /** Refusals told of that answer nothing. */
+  readonly #told = new Set<string>()
   /** The venue has said that not one symbol more goes. */
   #full = false
 
@@ -85,6 +104,7 @@ class WebSocketConnection implements Connection, Inbox {
     description: WebSocketDescription,
     link: Link,
     openSocket: OpenSocket,
+    url: string,
     address: string,
   ) {
     this.#description = description
@@ -97,10 +117,27 @@ class WebSocketConnection implements Connection, Inbox {
     this.ended = new Promise(resolve => {
       this.#resolveEnded = resolve
     })
-    this.#decoder = description.decoder({ source: link.source, interest: link.interest })
+    const { source, interest, clock, log } = link
+    this.#resyncs = new Resyncs(clock)
+    this.#requests = new Requests(description, clock, {
+      send: frame => this.#socket.send(frame),
+      held: () => this.#held.values(),
+      lapsed: topics => this.#lapsed(topics),
+    })
+    const selection = description.selects ? undefined : new Selection(interest)
+    this.#inbox = selection?.before(this) ?? this
+    this.#decoder = description.decoder({
+      ...{ source, interest, clock, log, signal: this.#life.signal },
+      emit: (batch, receivedAt) => {
+        if (this.#phase !== 'open') return
+        const wanted = selection ? batch.filter(event => selection.has(event)) : batch
+        if (wanted.length > 0) link.emit(wanted, receivedAt)
+      },
+      control: message => this.#onControl(message),
+    })
     this.#socket = openSocket(
       {
-        url: description.url,
+        url,
         headers: description.headers ?? {},
         maxFrameBytes: description.maxFrameBytes,
         handshakeTimeoutMs: description.handshakeTimeoutMs,
@@ -113,7 +150,7 @@ class WebSocketConnection implements Connection, Inbox {
         },
         closed: end => this.#onClosed(end),
       },
-      link.clock,
+      clock,
     )
     this.#expect('the connection to open')
     link.signal.addEventListener('abort', this.#abort)
@@ -122,8 +159,9 @@ class WebSocketConnection implements Connection, Inbox {
 
   subscribe(topics: readonly Topic[]): void {
     if (this.#phase !== 'open' || topics.length === 0) return
-    for (const topic of topics) this.#hold(formatTopic(topic), topic)
-    this.#ask(this.#description.subscribe(topics, [...this.#held.values()]))
+    const fresh = topics.filter(topic => !this.#requests.awaits(topic))
+    for (const topic of fresh) this.#hold(formatTopic(topic), topic)
+    this.#ask(fresh)
   }
 
   unsubscribe(topics: readonly Topic[]): void {
@@ -134,7 +172,25 @@ class WebSocketConnection implements Connection, Inbox {
       this.#refusals.delete(key)
     }
     this.#full = false
-    this.#ask(this.#description.unsubscribe(topics, [...this.#held.values()]))
+    this.#requests.release(topics)
+    const held = [...this.#held.values()]
+    this.#requests.ask(this.#description.unsubscribe(topics, held))
+  }
+
+  resync(topic: Topic, reason: string): void {
+    const key = formatTopic(topic)
+    if (this.#phase !== 'open' || !this.#held.has(key)) return
+    this.#link.log.debug({ topic: key, reason }, 'asking for a book anew')
+    this.#resyncs.ask(key, () => {
+      if (this.#phase !== 'open' || !this.#held.has(key)) return
+      const { resubscribe } = this.#description
+      if (this.#decoder.resync) this.#decoder.resync(topic)
+      else if (resubscribe) this.#requests.ask(resubscribe(topic, [...this.#held.values()]))
+      else {
+        this.unsubscribe([topic])
+        this.subscribe([topic])
+      }
+    })
   }
 
   async close(): Promise<void> {
@@ -178,7 +234,8 @@ class WebSocketConnection implements Connection, Inbox {
     this.#phase = 'authenticating'
     this.#expect('the answer to the authentication')
     this.#link.authenticating()
-    for (const frame of frames) this.#socket.send(frame)
+    for (const frame of frames) this.#requests.sendNow(frame)
+    if (this.#description.unanswered) this.#ready()
   }
 
   #ready(): void {
@@ -195,7 +252,7 @@ class WebSocketConnection implements Connection, Inbox {
     if (this.#link.raw) this.#link.raw({ data, binary, receivedAt })
     this.#count = 0
     try {
-      this.#decoder.decode(data, binary, receivedAt, this)
+      this.#decoder.decode(data, binary, receivedAt, this.#inbox)
     } catch (thrown) {
       // A decoder never throws; one that does has a fault of its own, which must not end the process.
       this.malformed(`the decoder failed: ${asError(thrown).message}`)
@@ -224,15 +281,32 @@ class WebSocketConnection implements Connection, Inbox {
       case 'acknowledged':
         this.#onAck(message)
         break
-      case 'error':
-        this.#onError({ type: 'message', code: message.code, message: message.message })
+      case 'confirmed':
+        this.#onConfirmed(message)
+        break
+      case 'error': {
+        const { code, name, message: said } = message
+        this.#onError({ type: 'message', code, name, message: said }, message)
+        break
+      }
+      case 'reply':
+        this.#requests.sendNow(message.frame)
+        break
+      case 'refused':
+        this.#rejected([...this.#held.values()].filter(message.covers), message.error)
+        break
+      case 'broken':
+        this.#onBroken(message)
+        break
+      case 'leaving':
+        if (this.#phase === 'open') this.#link.leaving?.()
         break
     }
   }
 
   /** Each confirmation answers the oldest request and shows the whole state, also of what was refused before. */
   #onAck({ covers }: Control & { type: 'acknowledged' }): void {
-    const asked = this.#unanswered.shift()?.topics ?? []
+    const asked = this.#requests.take()
     for (const [key, topic] of this.#refusals) if (covers(topic)) this.#hold(key, topic)
     if (asked.length > 0) this.#full = false
     this.#link.acknowledged([...this.#held.values()].filter(covers))
@@ -243,13 +317,63 @@ class WebSocketConnection implements Connection, Inbox {
     this.#link.rejected(missing, new TickwireError('VENUE_ERROR', message))
   }
 
-  #onError(fault: Fault): void {
+  #onConfirmed(answer: Answer): void {
+    // Where any message confirms, nearly all of them find nothing to confirm.
+    if (!answer.covers && this.#requests.idle) return
+    const topics = this.#requests.take(answer)
+    const { id, covers } = answer
+    // Named by itself, it may be one that was given up for unanswered.
+    if (id === undefined && covers) {
+      for (const [key, topic] of this.#refusals) {
+        if (!covers(topic)) continue
+        this.#hold(key, topic)
+        topics.push(topic)
+      }
+    }
+    if (topics.length > 0) this.#full = false
+    const held = topics.filter(topic => this.#held.has(formatTopic(topic)))
+    if (held.length === 0) return
+    this.#link.acknowledged(held)
+    this.#decoder.confirmed?.(held)
+  }
+
+  #onError(fault: Fault, answer: Answer): void {
     const judgement = this.#description.verdict(fault) ?? byDefault(fault)
     if (judgement.scope === 'ignore') {
       this.#link.log.debug({ fault }, 'ignored a message of the venue')
     } else if (judgement.scope === 'request' && this.#phase === 'open') {
-      this.#refused(this.#unanswered.shift()?.topics ?? [], judgement.error)
+      const topics = this.#requests.take(answer)
+      if (topics.length === 0) this.#unasked(judgement.error)
+      else if (answer.covers) this.#rejected(topics, judgement.error)
+      else this.#refused(topics, judgement.error)
     } else this.#end(judgement.error)
+  }
+
+  /** A refusal that answers nothing: whom it concerns is not known, so everybody is told. */
+  #unasked({ code, message: said }: TickwireError): void {
+    const { source, clock, log } = this.#link
+    this.#link.unknown(UNASKED)
+    // Bounded, for a venue that goes on and on about it: the count goes on.
+    if (this.#told.has(said) || this.#told.size >= 100) return
+    this.#told.add(said)
+    const message = `${UNASKED}: ${said}`
+    log.warn({ code }, message)
+    const now = clock.now()
+    const time = { timestamp: Math.floor(now), receivedAt: now }
+    const notice = { type: 'notice', notice: 'rejected', source, ...time, code, message } as const
+    this.#link.emit([createEvent(notice)], now)
+  }
+
+  #onBroken({ covers, reason }: Control & { type: 'broken' }): void {
+    const topics = [...this.#held.values()].filter(covers)
+    if (this.#phase !== 'open' || topics.length === 0) return
+    this.#link.broken(topics, reason)
+    const { resubscribe } = this.#description
+    const held = [...this.#held.values()]
+    for (const topic of topics) {
+      const starts = resubscribe ? resubscribe(topic, held).length > 0 : topic.kind === 'book'
+      if (starts) this.resync(topic, reason)
+    }
   }
 
   /** A refusal stands for the whole request: its halves are asked for again until what is at fault stands alone. */
@@ -259,12 +383,23 @@ class WebSocketConnection implements Connection, Inbox {
     const limit = error.verdict === 'reshard'
     if (still.length > 1 && !(limit && this.#full)) {
       const middle = still.length >> 1
-      const held = [...this.#held.values()]
-      this.#ask(this.#description.subscribe(still.slice(0, middle), held))
-      this.#ask(this.#description.subscribe(still.slice(middle), held))
+      this.#ask(still.slice(0, middle), still.slice(middle))
       return
     }
     if (limit) this.#full = true
+    this.#rejected(still, error)
+    if (!this.#description.replaces) return
+    this.#requests.ask(this.#description.unsubscribe(still, [...this.#held.values()]))
+  }
+
+  #lapsed(topics: readonly Topic[]): void {
+    const message = 'the venue did not answer; it will be asked again'
+    this.#rejected(topics, new TickwireError('VENUE_ERROR', message))
+  }
+
+  #rejected(topics: readonly Topic[], error: TickwireError): void {
+    const still = topics.filter(topic => this.#held.has(formatTopic(topic)))
+    if (still.length === 0) return
     this.#refuse(still)
     this.#link.rejected(still, error)
   }
@@ -282,11 +417,14 @@ class WebSocketConnection implements Connection, Inbox {
     }
   }
 
-  #ask(requests: readonly Request[]): void {
-    for (const request of requests) {
-      this.#unanswered.push(request)
-      this.#socket.send(request.frame)
-    }
+  /** Asks for these, by messages of their own each. */
+  #ask(...parts: readonly (readonly Topic[])[]): void {
+    const held = [...this.#held.values()]
+    const requests = parts.flatMap(topics =>
+      topics.length > 0 ? this.#description.subscribe(topics, held) : [],
+    )
+    for (const { topics, refusal } of requests) if (refusal) this.#rejected(topics, refusal)
+    this.#requests.ask(requests.filter(({ refusal }) => !refusal))
   }
 
   readonly #abort = () => this.#end(undefined)
@@ -301,20 +439,31 @@ class WebSocketConnection implements Connection, Inbox {
     }, handshakeTimeoutMs)
   }
 
+  /** A ping every `everyMs`, however long its answer takes. */
   #ping(): void {
-    const { everyMs, timeoutMs, frame } = this.#description.ping
+    const { everyMs, frame } = this.#description.ping
     this.#pinger = this.#link.clock.setTimeout(() => {
-      this.#alive = false
-      if (frame === undefined) this.#socket.ping()
-      else this.#socket.send(frame)
-      this.#pinger = this.#link.clock.setTimeout(() => {
-        if (this.#alive) this.#ping()
-        else {
-          const message = `${this.#address}: no answer to a ping within ${timeoutMs} ms`
-          this.#end(new TickwireError('MUTE', message))
-        }
-      }, timeoutMs)
+      if (frame === undefined) {
+        this.#socket.ping()
+        this.#requests.pinged()
+      } else this.#requests.sendNow(frame)
+      this.#listen()
+      this.#ping()
     }, everyMs)
+  }
+
+  /** Something must come within `timeoutMs` of a ping: of the first one, where several have not been answered. */
+  #listen(): void {
+    if (this.#silence && !this.#alive) return
+    const { timeoutMs } = this.#description.ping
+    this.#alive = false
+    this.#silence?.cancel()
+    this.#silence = this.#link.clock.setTimeout(() => {
+      this.#silence = undefined
+      if (this.#alive) return
+      const message = `${this.#address}: no answer to a ping within ${timeoutMs} ms`
+      this.#end(new TickwireError('MUTE', message))
+    }, timeoutMs)
   }
 
   /**
@@ -326,7 +475,7 @@ class WebSocketConnection implements Connection, Inbox {
     const polite = this.#phase === 'open' && reason?.code !== 'MUTE'
     this.#phase = 'closing'
     this.#reason = reason
-    this.#stopTimers()
+    this.#stop()
     if (!polite) {
       this.#socket.terminate()
       return
@@ -340,7 +489,7 @@ class WebSocketConnection implements Connection, Inbox {
     const { error } = end
     const [asked, connecting] = [this.#phase === 'closing', this.#phase === 'opening']
     this.#phase = 'closed'
-    this.#stopTimers()
+    this.#stop()
     this.#link.signal.removeEventListener('abort', this.#abort)
     const reason = asked
       ? this.#reason
@@ -361,7 +510,7 @@ class WebSocketConnection implements Connection, Inbox {
   }
 
   #judge(end: SocketEnd): TickwireError {
-    if (end.error) return unreachable(this.#address, end.error)
+    if (end.error) return unreachable(new URL(this.#address).host, end.error)
     const fault: Fault =
       end.httpStatus === undefined
         ? { type: 'close', code: end.code, reason: end.reason }
@@ -369,9 +518,13 @@ class WebSocketConnection implements Connection, Inbox {
     return (this.#description.verdict(fault) ?? byDefault(fault)).error
   }
 
-  #stopTimers(): void {
+  #stop(): void {
     this.#deadline?.cancel()
     this.#pinger?.cancel()
+    this.#silence?.cancel()
+    this.#requests.close()
+    this.#resyncs.close()
+    this.#life.abort()
   }
 }
 
@@ -419,7 +572,9 @@ function byDefault(fault: Fault): Judgement {
             ? 'NOT_FOUND'
             : status === 429
               ? 'RATE_LIMITED'
-              : 'UPGRADE_REFUSED'
+              : status === 451
+                ? 'REGION_REFUSED'
+                : 'UPGRADE_REFUSED'
       const error = new TickwireError(
         code,
         `the server refused the WebSocket with HTTP ${status}`,
@@ -431,23 +586,3 @@ function byDefault(fault: Fault): Judgement {
     }
   }
 }
-
-function unreachable(address: string, cause: Error): TickwireError {
-  const { host } = new URL(address)
-  const { code } = asError(cause) as { code?: string }
-  const why = code && code in NETWORK ? NETWORK[code as keyof typeof NETWORK] : cause.message
-  return new TickwireError('UNREACHABLE', `${host}: ${why}`, {
-    cause,
-    hint: 'Check the network, a proxy or firewall, and the address.',
-  })
-}
-
-const NETWORK = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection reset',
-  ENOTFOUND: 'no such host',
-  EAI_AGAIN: 'the name could not be looked up (no network?)',
-  ETIMEDOUT: 'no answer',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no network',
-} as const

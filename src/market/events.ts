@@ -21,6 +21,8 @@ export const Flag = {
   delayed: 32,
   /** Fetched by polling, not streamed. */
   polled: 64,
+  /** Worked out here from other events (a bar from trades), not said by the venue. */
+  derived: 128,
 } as const
 
 export type FlagName = keyof typeof Flag
@@ -153,8 +155,11 @@ export class Ticker extends Base<'ticker'> {
   }
 }
 
-/** Length of a bar: a count and `s`, `m`, `h`, `d` or `w`, as in `1s`, `5m`, `1d`. */
-export type Interval = `${number}${'s' | 'm' | 'h' | 'd' | 'w'}`
+/**
+ * Length of a bar: a count and `s`, `m`, `h`, `d` or `w`, as in `1s`, `5m`, `1d`; or what it holds, a count and `t` for
+ * trades, `v` for units traded, `$` for money turned over: `500t`, `10000v`, `1000000$`.
+ */
+export type Interval = `${number}${'s' | 'm' | 'h' | 'd' | 'w' | 't' | 'v' | '$'}`
 /** How prices were adjusted for splits and dividends. */
 export type Adjustment = 'raw' | 'split' | 'dividend' | 'all'
 
@@ -351,6 +356,7 @@ export const TAPE_NOTICES = [
   'repaired',
   'unrepaired',
   'resynced',
+  'unverified',
   'lost',
   'clock',
   'unrecorded',
@@ -386,7 +392,7 @@ export class Notice extends Base<'notice', string | undefined> {
   }
 }
 
-interface EventByType {
+export interface EventByType {
   trade: Trade
   quote: Quote
   ticker: Ticker
@@ -520,6 +526,21 @@ export function stampSeq(event: MarketEvent, seq: number): void {
 /** Marks an event that nobody else has seen yet as filled in from history. */
 export function markRepaired(event: MarketEvent): void {
   ;(event as { flags: number }).flags |= Flag.repaired
+}
+
+/** Marks an event that nobody else has seen yet as fetched by asking, not streamed. */
+export function markPolled(event: MarketEvent): void {
+  ;(event as { flags: number }).flags |= Flag.polled
+}
+
+/** Cuts the time of an event that nobody else has seen yet to the millisecond. */
+export function cutToMs(event: MarketEvent): void {
+  ;(event as { nanos: number }).nanos = 0
+}
+
+/** Marks an event that nobody else has seen yet as behind later data of its symbol. */
+export function markLate(event: MarketEvent): void {
+  ;(event as { flags: number }).flags |= Flag.late
 }
 
 /** The words for the bits of `flags`, in the order of {@link Flag}. */

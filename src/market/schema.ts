@@ -29,7 +29,8 @@ const levels = z.array(z.tuple([number, number])).meta({
   description: 'Levels as [price, size]; in a delta a size of 0 removes the level.',
 })
 const interval = z.string().regex(INTERVAL, 'expected a length such as 1s, 5m or 1d').meta({
-  description: 'Length of a bar: a count and s, m, h, d or w.',
+  description:
+    'Length of a bar: a count and s, m, h, d or w; or what it holds: t trades, v units, $ money.',
 }) as unknown as z.ZodType<Interval>
 
 const symbol = z.string().min(1).meta({ description: 'Canonical: AAPL, BTC/USD, NSE:RELIANCE.' })

@@ -14,9 +14,9 @@ export interface Topic {
 export const ANY = '*'
 
 /** What {@link isInterval} tests. */
-export const INTERVAL = /^[1-9]\d{0,4}[smhdw]$/
+export const INTERVAL = /^(?:[1-9]\d{0,4}[smhdw]|[1-9]\d{0,11}[tv$])$/
 
-/** Whether a text is the length of a bar, such as `1m`. */
+/** Whether a text is the length of a bar, such as `1m`, or what one holds, such as `500t`. */
 export function isInterval(text: string): text is Interval {
   return INTERVAL.test(text)
 }
@@ -60,7 +60,7 @@ function topicOf(source: string, channel: string, symbol: string): Topic | undef
  * `=HH`, so that dots, slashes and spaces neither split nor break it. {@link ANY} stays a star, the wildcard of NATS.
  */
 export function encodeSubject({ source, kind, symbol, interval }: Topic): string {
-  const channel = interval ? `${kind}-${interval}` : kind
+  const channel = interval ? `${kind}-${encodeToken(interval)}` : kind
   return `tw.${encodeToken(source)}.${channel}.${encodeToken(symbol)}`
 }
 
@@ -68,7 +68,9 @@ export function encodeSubject({ source, kind, symbol, interval }: Topic): string
 export function decodeSubject(subject: string): Topic {
   const [, source, channel, symbol] = subject.split('.')
   if (source && channel && symbol) {
-    const topic = topicOf(decodeToken(source), channel.replace('-', '@'), decodeToken(symbol))
+    const [kind, length] = channel.split('-')
+    const words = length === undefined ? channel : `${kind}@${decodeToken(length)}`
+    const topic = topicOf(decodeToken(source), words, decodeToken(symbol))
     // One spelling per topic: whatever else decodes is not ours.
     if (topic && encodeSubject(topic) === subject) return topic
   }

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { TickwireError } from '../base/errors.ts'
 import type { Position, ReadOptions } from '../flow/contracts.ts'
 import type { MarketEvent } from '../market/events.ts'
+import { Keyframes } from './keyframes.ts'
 import { type Log, positionOf, readLog, Waiting } from './reading.ts'
 import { Ring } from './ring.ts'
 import type { Tape } from './tape.ts'
@@ -32,6 +33,7 @@ class MemoryTape implements Tape {
   readonly id = randomUUID()
   readonly #ring: Ring
   readonly #waiting = new Waiting()
+  readonly #keyframes = new Keyframes(frames => this.#ring.append(frames))
   readonly #log: Log
   #closed = false
 
@@ -64,6 +66,7 @@ class MemoryTape implements Tape {
   append(batch: readonly MarketEvent[]): void {
     if (this.#closed) throw new TickwireError('CLOSED', 'the tape is closed')
     this.#ring.append(batch)
+    this.#keyframes.follow(batch)
     this.#waiting.wake()
   }
 

@@ -1,4 +1,5 @@
 import { TickwireError } from '../base/errors.ts'
+import { Books } from '../derive/books.ts'
 import type { Position, ReadOptions } from '../flow/contracts.ts'
 import { readerNotice } from '../flow/queue.ts'
 import type { MarketEvent } from '../market/events.ts'
@@ -30,6 +31,8 @@ export interface Log {
 export interface OlderLog {
   /** The number of the first event received at or after a time, if there is one here. */
   firstAt(time: number): Promise<number | undefined>
+  /** The number of the first event of the file that holds `seq`, if one does. */
+  beginOf(seq: number): Promise<number | undefined>
   /** A cursor before the event `seq`. */
   open(seq: number): OlderCursor
   /** Whether an event that has left the ring is not there, and will not be. */
@@ -56,13 +59,15 @@ export interface OlderBatch {
 
 /** Reads a tape from a position on. Where it starts is settled by the call, not by the first step of the loop. */
 export function readLog(log: Log, options: ReadOptions): AsyncIterableIterator<MarketEvent[]> {
-  const { from = 'now', topics, live = true, written = false, signal } = options
+  const { from = 'now', topics, live = true, written = false, books = false, signal } = options
   const start = locate(log, from, written)
   const last = live ? Number.POSITIVE_INFINITY : log.end(written)
   const stop = new AbortController()
   const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
   const wanted = topics && topicFilter(topics)
-  const steps = follow(log, start, last, written, wanted, either)
+  const steps = books
+    ? withBooks(log, start, last, written, wanted, either)
+    : follow(log, start, last, written, wanted, either)
   return {
     next: () => steps.next(),
     // A generator that waits would not hear of it.
@@ -149,9 +154,8 @@ async function* follow(
         await log.more(signal)
         continue
       }
-      if (got.missing) {
-        yield [skipped(log, got.missing.from, got.missing.to, got.missing.reason)]
-      }
+      // A hole before what is missing has its own notice on the tape, but that may be among it: all is told here.
+      if (got.missing) yield [skipped(log, next, got.missing.to, got.missing.reason)]
       next = got.next
       const batch = wanted ? got.events.filter(wanted) : [...got.events]
       if (batch.length > 0) yield batch
@@ -159,6 +163,30 @@ async function* follow(
   } finally {
     cursor?.close()
   }
+}
+
+/** As {@link follow}, with the books as they stood before the first events. */
+async function* withBooks(
+  log: Log,
+  { next, notice }: Start,
+  last: number,
+  written: boolean,
+  wanted: ((event: MarketEvent) => boolean) | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<MarketEvent[]> {
+  if (notice) yield [notice]
+  const first = typeof next === 'number' ? next : await firstAt(log, next.time)
+  const books = new Books()
+  const begin = (first > 1 && (await log.older?.beginOf(first - 1))) || 1
+  const before = { next: Math.max(begin, log.begin() + 1) }
+  const isPart = (event: MarketEvent) =>
+    event.type === 'notice' || (event.type === 'book' && (!wanted || wanted(event)))
+  for await (const batch of follow(log, before, first - 1, written, isPart, signal)) {
+    for (const event of batch) books.accept(event)
+  }
+  const whole = [...books].flatMap(book => book.snapshot() ?? [])
+  if (whole.length > 0) yield whole
+  yield* follow(log, { next: first }, last, written, wanted, signal)
 }
 
 function drop(cursor: OlderCursor | undefined): undefined {

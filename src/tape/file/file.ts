@@ -7,6 +7,7 @@ import { type Lease, takeLease } from '../../base/lease.ts'
 import { type Log as Logger, stderrLog } from '../../base/log.ts'
 import type { Checkpoint, Position, ReadOptions } from '../../flow/contracts.ts'
 import { createEvent, type MarketEvent, type NoticeName } from '../../market/events.ts'
+import { Keyframes } from '../keyframes.ts'
 import { checkCapacity } from '../memory.ts'
 import { type Log, positionOf, readLog, Waiting } from '../reading.ts'
 import { Ring } from '../ring.ts'
@@ -138,6 +139,7 @@ class OpenFileTape implements FileTape {
   readonly #writer: Writer
   readonly #sealer: Sealer
   readonly #waiting = new Waiting()
+  readonly #keyframes = new Keyframes(frames => this.#append(frames))
   readonly #log: Log
   readonly #holds: Holds
   #closing: Promise<void> | undefined
@@ -173,6 +175,7 @@ class OpenFileTape implements FileTape {
       },
       {
         moved: () => this.#waiting.wake(),
+        begun: first => this.#keyframes.begin(first),
         completed: segment => {
           this.#holds.save()
           this.#sealer.add(segment)
@@ -216,6 +219,7 @@ class OpenFileTape implements FileTape {
   append(batch: readonly MarketEvent[]): void {
     if (this.#closing) throw new TickwireError('CLOSED', 'the tape is closed')
     this.#append(batch)
+    this.#keyframes.follow(batch)
   }
 
   read(options: ReadOptions = {}): AsyncIterableIterator<MarketEvent[]> {

@@ -13,6 +13,10 @@ export class OlderFiles implements OlderLog {
     this.isLost = isLost
   }
 
+  async beginOf(seq: number): Promise<number | undefined> {
+    return (await this.#catalog.find(seq))?.first
+  }
+
   open(seq: number): OlderCursor {
     return new FileCursor(this.#catalog, seq)
   }

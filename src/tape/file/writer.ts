@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { asError } from '../../base/errors.ts'
-import { createEvent, type MarketEvent } from '../../market/events.ts'
+import { createEvent } from '../../market/events.ts'
 import { RowEncoder } from '../../market/rows.ts'
-import type { Ring } from '../ring.ts'
+import type { Ring, Stretch } from '../ring.ts'
 import { type Catalog, type IndexEntry, type Segment, segmentPath } from './catalog.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import {
@@ -45,6 +45,8 @@ export interface WriterOptions {
 export interface WriterHooks {
   /** More has been written, or a state has changed. */
   moved(): void
+  /** A segment has been begun, with the event of this number. */
+  begun(first: number): void
   /** A segment is complete, for sealing. */
   completed(segment: Segment): void
   /** The events from the number `from` on are not on the disk, until further notice. */
@@ -220,9 +222,8 @@ export class Writer {
       void this.#begin(this.#failures)
       return
     }
-    const from = (this.#taken + 1) & ring.mask
-    const count = Math.min(end - this.#taken, MOST_EVENTS, ring.slots.length - from)
-    this.#write(this.#file, from, count)
+    const most = Math.min(end - this.#taken, MOST_EVENTS)
+    this.#write(this.#file, ring.stretch(this.#taken + 1, most))
   }
 
   #reserve(): void {
@@ -243,9 +244,7 @@ export class Writer {
       )
   }
 
-  #write(file: DiskFile, from: number, count: number): void {
-    const { ring } = this.#at
-    const events = ring.slots as MarketEvent[]
+  #write(file: DiskFile, { events, from, count }: Stretch): void {
     const first = this.#taken + 1
     const header = this.#size === 0
     const whole = header || this.#size - this.#wholeAt >= WHOLE_EVERY
@@ -253,8 +252,8 @@ export class Writer {
     try {
       payload = this.#encoder.encode(events, from, from + count, whole)
     } catch (error) {
-      if (count > 1) this.#write(file, from, count >> 1)
-      else this.#replace(from, asError(error))
+      if (count > 1) this.#write(file, { events, from, count: count >> 1 })
+      else this.#replace(asError(error))
       return
     }
     const start = header ? HEADER_BYTES : 0
@@ -301,14 +300,14 @@ export class Writer {
   }
 
   /** What is no event cannot stand on the disk: a notice takes its number. */
-  #replace(slot: number, error: Error): void {
+  #replace(error: Error): void {
     const now = this.#at.clock.now()
     const seq = this.#taken + 1
     const message = `event ${seq} could not be recorded: ${error.message}`
     const range = { seq, from: seq, to: seq, count: 1, code: 'BAD_EVENT' }
     const time = { timestamp: Math.floor(now), receivedAt: now }
     const notice = createEvent({ type: 'notice', notice: 'lost', message, ...time, ...range })
-    this.#at.ring.slots[slot] = notice
+    this.#at.ring.put(seq, notice)
     this.#pump()
   }
 
@@ -360,6 +359,7 @@ export class Writer {
     this.#safe = { size: 0, seq: this.#previous }
     this.#at.catalog.begin(segment, this.#header(segment.first), this.#index)
     this.#watch()
+    this.#hooks.begun(segment.first)
   }
 
   #isFull(): boolean {
