@@ -1,12 +1,15 @@
 /**
- * Events as Alpaca's stock messages, in both codecs: the other direction of the decoders. `T` comes first (Alpaca's
- * Go client insists), prices are doubles, sizes and counts integers, ids 64-bit, times exact.
+ * Events as Alpaca's messages, in both codecs: the other direction of the decoders. `T` comes first (Alpaca's Go client
+ * insists), prices are doubles, sizes and counts of stocks integers, ids 64-bit, times exact. The keys and their order
+ * are those the venue documents for the market of the symbol.
  */
 import { MsgpackWriter } from '../../base/msgpack.ts'
-import type { Bar, MarketEvent, TradeId } from '../../market/events.ts'
-import { formatTime } from '../../market/time.ts'
+import type { Bar, Book, MarketEvent, News, Quote, Trade } from '../../market/events.ts'
+import { JsonWriter, PackWriter, type Writer } from './encode-writers.ts'
 import type { Channel } from './feeds.ts'
-import { longId } from './messages.ts'
+import { isPair } from './market-crypto.ts'
+import { toNews } from './market-news.ts'
+import { isContract } from './market-options.ts'
 
 /** The channel an event goes out on; `undefined` for what the protocol has no message for. */
 export function channelOf(event: MarketEvent): Channel | undefined {
@@ -23,14 +26,19 @@ export function channelOf(event: MarketEvent): Channel | undefined {
       return 'lulds'
     case 'imbalance':
       return 'imbalances'
+    case 'book':
+      return 'orderbooks'
+    case 'news':
+      return 'news'
     case 'bar':
       return barChannel(event)
   }
   return undefined
 }
 
-function barChannel({ interval, revision }: Bar): Channel | undefined {
-  if (interval === '1m') return revision > 0 ? 'updatedBars' : 'bars'
+function barChannel({ interval, revision, final }: Bar): Channel | undefined {
+  // A minute is sent when it is over; a day as it goes.
+  if (interval === '1m') return !final ? undefined : revision > 0 ? 'updatedBars' : 'bars'
   return interval === '1d' ? 'dailyBars' : undefined
 }
 
@@ -65,21 +73,19 @@ export function packFrame(messages: readonly Uint8Array[]): Uint8Array {
   return writer.bytes()
 }
 
-/** Takes the fields of a message in order. */
-interface Writer {
-  text(key: string, value: string): void
-  /** A price: always a double. */
-  price(key: string, value: number): void
-  /** A size or count: an integer where it is whole; null where it is absent. */
-  count(key: string, value: number | undefined): void
-  id(key: string, value: TradeId | undefined): void
-  list(key: string, value: readonly string[] | undefined): void
-  time(key: string, timestamp: number, nanos: number): void
-}
-
 function writeMessage(event: MarketEvent, to: Writer): boolean {
   const channel = channelOf(event)
-  if (channel === undefined || event.symbol === undefined) return false
+  if (channel === undefined) return false
+  if (event.type === 'news') return writeNews(event, to)
+  const { symbol } = event
+  if (symbol === undefined) return false
+  if (event.type === 'book') return writeBook(event, to)
+  if (event.type === 'trade' || event.type === 'quote') {
+    if (isPair(symbol)) return event.type === 'trade' ? coinTrade(event, to) : coinQuote(event, to)
+    if (isContract(symbol)) {
+      return event.type === 'trade' ? optionTrade(event, to) : optionQuote(event, to)
+    }
+  }
   switch (event.type) {
     case 'trade':
       head(to, 't', event.symbol)
@@ -89,16 +95,11 @@ function writeMessage(event: MarketEvent, to: Writer): boolean {
       to.count('s', event.size)
       if (event.conditions) to.list('c', event.conditions)
       optional(to, 'z', event.tape)
+      taker(event, to)
       break
     case 'quote':
       head(to, 'q', event.symbol)
-      // No quote on a side: price 0, exchange ' '.
-      to.text('bx', event.bidExchange ?? ' ')
-      to.price('bp', event.bid ?? 0)
-      to.count('bs', event.bidSize ?? 0)
-      to.text('ax', event.askExchange ?? ' ')
-      to.price('ap', event.ask ?? 0)
-      to.count('as', event.askSize ?? 0)
+      sides(event, to)
       if (event.conditions) to.list('c', event.conditions)
       optional(to, 'z', event.tape)
       break
@@ -108,10 +109,12 @@ function writeMessage(event: MarketEvent, to: Writer): boolean {
       to.price('h', event.high)
       to.price('l', event.low)
       to.price('c', event.close)
-      to.count('v', event.volume)
+      if (isPair(symbol)) to.price('v', event.volume)
+      else to.count('v', event.volume)
       // alpaca-py wants both present, null if need be.
       to.count('n', event.tradeCount)
-      if (event.vwap === undefined) to.count('vw', undefined)
+      // Of crypto 0 where nothing was traded.
+      if (event.vwap === undefined) to.count('vw', isPair(symbol) ? 0 : undefined)
       else to.price('vw', event.vwap)
       break
     case 'status':
@@ -162,6 +165,97 @@ function writeMessage(event: MarketEvent, to: Writer): boolean {
   return true
 }
 
+/** `{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"…","i":3447222699101865076,"tks":"S"}` */
+function coinTrade(event: Trade, to: Writer): true {
+  head(to, 't', event.symbol)
+  to.price('p', event.price)
+  to.price('s', event.size)
+  to.time('t', event.timestamp, event.nanos)
+  to.id('i', event.id)
+  taker(event, to)
+  return rest(event, to)
+}
+
+/** `{"T":"q","S":"BAT/USD","bp":0.35718,"bs":13445.46,"ap":0.3581,"as":13561.902,"t":"…"}` */
+function coinQuote(event: Quote, to: Writer): true {
+  head(to, 'q', event.symbol)
+  to.price('bp', event.bid ?? 0)
+  to.price('bs', event.bidSize ?? 0)
+  to.price('ap', event.ask ?? 0)
+  to.price('as', event.askSize ?? 0)
+  to.time('t', event.timestamp, event.nanos)
+  optional(to, 'bx', event.bidExchange)
+  optional(to, 'ax', event.askExchange)
+  return rest(event, to)
+}
+
+/** `{"T":"t","S":"AAPL240315C00172500","t":"…","p":2.84,"s":1,"x":"N","c":"S"}`: no id, no tape. */
+function optionTrade(event: Trade, to: Writer): true {
+  head(to, 't', event.symbol)
+  to.time('t', event.timestamp, event.nanos)
+  to.price('p', event.price)
+  to.count('s', event.size)
+  to.id('i', event.id)
+  taker(event, to)
+  return rest(event, to)
+}
+
+/** `{"T":"q","S":"SPXW240327P04925000","t":"…","bx":"C","bp":9.46,"bs":53,"ax":"C","ap":9.66,"as":38,"c":"A"}` */
+function optionQuote(event: Quote, to: Writer): true {
+  head(to, 'q', event.symbol)
+  to.time('t', event.timestamp, event.nanos)
+  sides(event, to)
+  return rest(event, to)
+}
+
+/** What only some venues say: an exchange, conditions (one by itself is no list), a tape. */
+function rest(event: Trade | Quote, to: Writer): true {
+  if (event.type === 'trade') optional(to, 'x', event.exchange)
+  const { conditions } = event
+  if (conditions?.length === 1 && conditions[0] !== '') to.text('c', conditions[0]!)
+  else if (conditions) to.list('c', conditions)
+  optional(to, 'z', event.tape)
+  return true
+}
+
+function taker({ side }: Trade, to: Writer): void {
+  if (side !== undefined) to.text('tks', side === 'buy' ? 'B' : 'S')
+}
+
+/** No quote on a side: price 0, exchange ' '. */
+function sides(event: Quote, to: Writer): void {
+  to.text('bx', event.bidExchange ?? ' ')
+  to.price('bp', event.bid ?? 0)
+  to.count('bs', event.bidSize ?? 0)
+  to.text('ax', event.askExchange ?? ' ')
+  to.price('ap', event.ask ?? 0)
+  to.count('as', event.askSize ?? 0)
+}
+
+function writeBook(event: Book, to: Writer): true {
+  head(to, 'o', event.symbol)
+  to.time('t', event.timestamp, event.nanos)
+  to.levels('b', event.bids)
+  to.levels('a', event.asks)
+  if (event.snapshot) to.yes('r')
+  return true
+}
+
+function writeNews(event: News, to: Writer): true {
+  to.text('T', 'n')
+  to.id('id', event.id)
+  to.text('headline', event.headline)
+  to.text('summary', event.summary ?? '')
+  to.text('author', event.author ?? '')
+  if (event.createdAt !== undefined) to.time('created_at', event.createdAt, 0)
+  to.time('updated_at', event.timestamp, event.nanos)
+  to.text('url', event.url ?? '')
+  to.text('content', event.content ?? '')
+  to.list('symbols', event.symbols.map(toNews))
+  to.text('source', event.publisher ?? '')
+  return true
+}
+
 function head(to: Writer, type: string, symbol: string): void {
   to.text('T', type)
   to.text('S', symbol)
@@ -169,100 +263,4 @@ function head(to: Writer, type: string, symbol: string): void {
 
 function optional(to: Writer, key: string, value: string | undefined): void {
   if (value !== undefined) to.text(key, value)
-}
-
-class JsonWriter implements Writer {
-  #text = ''
-
-  end(): string {
-    return `${this.#text}}`
-  }
-
-  text(key: string, value: string): void {
-    this.#put(key, JSON.stringify(value))
-  }
-
-  price(key: string, value: number): void {
-    this.#put(key, JSON.stringify(value))
-  }
-
-  count(key: string, value: number | undefined): void {
-    this.#put(key, value === undefined ? 'null' : JSON.stringify(value))
-  }
-
-  id(key: string, value: TradeId | undefined): void {
-    const digits = idDigits(value)
-    if (digits !== undefined) this.#put(key, digits)
-  }
-
-  list(key: string, value: readonly string[] | undefined): void {
-    this.#put(key, JSON.stringify(value ?? []))
-  }
-
-  time(key: string, timestamp: number, nanos: number): void {
-    this.#put(key, `"${trimmedTime(timestamp, nanos)}"`)
-  }
-
-  #put(key: string, value: string): void {
-    this.#text += `${this.#text === '' ? '{' : ','}"${key}":${value}`
-  }
-}
-
-class PackWriter implements Writer {
-  readonly #fields = new MsgpackWriter()
-  #count = 0
-
-  end(): Uint8Array {
-    const writer = new MsgpackWriter(this.#fields.length + 3)
-    writer.map(this.#count)
-    writer.raw(this.#fields.bytes())
-    return writer.bytes()
-  }
-
-  text(key: string, value: string): void {
-    this.#key(key).text(value)
-  }
-
-  price(key: string, value: number): void {
-    this.#key(key).float(value)
-  }
-
-  count(key: string, value: number | undefined): void {
-    if (value === undefined) this.#key(key).nil()
-    else this.#key(key).number(value)
-  }
-
-  id(key: string, value: TradeId | undefined): void {
-    const digits = idDigits(value)
-    if (digits === undefined) return
-    if (typeof value === 'number') this.#key(key).number(value)
-    else this.#key(key).bigint(BigInt(digits))
-  }
-
-  list(key: string, value: readonly string[] | undefined): void {
-    const writer = this.#key(key)
-    writer.array(value?.length ?? 0)
-    for (const text of value ?? []) writer.text(text)
-  }
-
-  time(key: string, timestamp: number, nanos: number): void {
-    this.#key(key).time(timestamp, nanos)
-  }
-
-  #key(key: string): MsgpackWriter {
-    this.#count++
-    this.#fields.text(key)
-    return this.#fields
-  }
-}
-
-/** Alpaca's ids are 64-bit numbers; an id that is not one is left out. */
-function idDigits(id: TradeId | undefined): string | undefined {
-  if (typeof id === 'string') return longId(id)
-  return Number.isSafeInteger(id) && id! >= 0 ? String(id) : undefined
-}
-
-/** RFC 3339 with nanoseconds, zeros at the end cut off, as Go writes it. */
-function trimmedTime(timestamp: number, nanos: number): string {
-  return formatTime(timestamp, nanos).replace(/\.?0*Z$/, 'Z')
 }

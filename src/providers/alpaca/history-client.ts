@@ -17,6 +17,8 @@ export interface RestOptions {
   readonly restUrl?: string | undefined
   readonly httpGet?: HttpGet | undefined
   readonly clock?: Clock | undefined
+  /** How often a question is asked at most while the answer is a passing fault. @default 4 */
+  readonly tries?: number
 }
 
 /** Requests a minute of the free plan. Answers say how many the account's plan really has. */
@@ -36,14 +38,15 @@ export interface Answer {
 /** Asks Alpaca's REST API about market data, within the account's quota. */
 export class RestClient {
   readonly clock: Clock
-  readonly #base: string | undefined
+  /** Where it asks; `undefined` where that cannot be told from the address of the stream. */
+  readonly base: string | undefined
   readonly #http: HttpClient
 
   /** @throws BAD_OPTION for a `restUrl` that is no address */
   constructor(options: RestOptions) {
     const { feed, key, secret, httpGet = openHttp(), clock = MACHINE } = options
     this.clock = clock
-    this.#base =
+    this.base =
       options.restUrl === undefined
         ? restUrlOf(options.url ?? feedUrl(feed))
         : checkUrl(options.restUrl)
@@ -51,9 +54,10 @@ export class RestClient {
       get: httpGet,
       clock,
       random: Math.random,
-      quota: sharedQuota(clock, `${this.#base} ${key}`, PER_MINUTE),
+      quota: sharedQuota(clock, `${this.base} ${key}`, PER_MINUTE),
       headers: { 'APCA-API-KEY-ID': key, 'APCA-API-SECRET-KEY': secret },
-      explain,
+      explain: refusal => explain(refusal, feed),
+      ...(options.tries !== undefined && { tries: options.tries }),
     })
   }
 
@@ -62,11 +66,11 @@ export class RestClient {
    * @throws as `HttpClient.get`; BAD_OPTION where no address of REST is known
    */
   ask(path: string, query: string, signal?: AbortSignal): Promise<Answer> {
-    if (this.#base === undefined) {
+    if (this.base === undefined) {
       const hint = 'Give the address of its REST side as restUrl.'
       throw new TickwireError('BAD_OPTION', 'the address of REST cannot be told from url', { hint })
     }
-    return this.#http.get(`${this.#base}${path}?${query}`, readMap, signal)
+    return this.#http.get(`${this.base}${path}?${query}`, readMap, signal)
   }
 }
 
@@ -111,16 +115,21 @@ function checkUrl(text: string): string {
 const PLAN = /subscription|permit|entitle|plan\b/i
 
 /** https://docs.alpaca.markets/reference/stocktrades-1: the statuses, and the words where they say more. */
-function explain({ status, message }: HttpRefusal): { code: ErrorCode; hint?: string } | undefined {
-  // 403 and, at times, 422 for the last 15 minutes of SIP without the plan for it.
-  if ((status === 403 || status === 422) && PLAN.test(message)) return RECENT
+function explain(
+  { status, message }: HttpRefusal,
+  feed: AlpacaFeed,
+): { code: ErrorCode; hint?: string } | undefined {
+  // 403 and, at times, 422 for the last 15 minutes without the plan for it.
+  if ((status === 403 || status === 422) && PLAN.test(message)) {
+    return { code: 'NOT_ENTITLED', hint: RECENT[feed] ?? RECENT.sip }
+  }
   return REFUSALS[status]
 }
 
-const RECENT = {
-  code: 'NOT_ENTITLED',
-  hint: "The free plan has SIP data only when it is older than 15 minutes: use feed 'iex' or 'delayed_sip', or upgrade at https://alpaca.markets/data",
-} as const
+const RECENT: { readonly [feed in AlpacaFeed]?: string } & { readonly sip: string } = {
+  sip: "The free plan has SIP data only when it is older than 15 minutes: use feed 'iex' or 'delayed_sip', or upgrade at https://alpaca.markets/data",
+  opra: "The free plan has OPRA data only when it is older than 15 minutes: use feed 'indicative', or upgrade at https://alpaca.markets/data",
+}
 
 const REFUSALS: { readonly [status: number]: { code: ErrorCode; hint?: string } } = {
   401: { code: 'AUTH_FAILED', hint: `Check the key and secret; they are made at ${KEYS_PAGE}` },

@@ -1,10 +1,12 @@
 import { TickwireError } from '../../base/errors.ts'
-import type { HistoryRequest } from '../../flow/contracts.ts'
+import type { HistoryRequest, PlaceOf } from '../../flow/contracts.ts'
 import type { MarketEvent } from '../../market/events.ts'
-import type { Moment } from '../../market/time.ts'
+import { type Moment, parseTime } from '../../market/time.ts'
+import { ANY } from '../../market/topics.ts'
 import { type Answer, isMap } from './history-client.ts'
+import { LISTS, type RestKind } from './history-markets.ts'
 import { Marks } from './history-marks.ts'
-import { LISTS, type RecordReader, type RestKind, type RestRecord } from './history-records.ts'
+import type { RecordReader, RestRecord } from './history-records.ts'
 
 export interface Pages {
   readonly kind: RestKind
@@ -59,13 +61,20 @@ export async function* readPages(
   } while (token !== undefined)
 }
 
+/** Articles come in one list, whatever they are about. */
+const ALL_NEWS = 'news'
+
 function pageOf(kind: RestKind, { map, exact }: Answer): Page {
   const list = LISTS[kind]
   const [bySymbol, digits] = [map[list] === null ? {} : map[list], exact[list]]
   const next = map.next_page_token
-  if (!isMap(bySymbol)) throw wrong(`no ${list}`)
   // An answer without a word on the next page may be of something else, and must not pass for the end.
   if (next !== null && typeof next !== 'string') throw wrong('no next_page_token')
+  if (kind === 'news') {
+    if (!Array.isArray(map.news)) throw wrong('no news')
+    return { lists: [[ALL_NEWS, map.news, exact.news as unknown[]]], next: next || undefined }
+  }
+  if (!isMap(bySymbol)) throw wrong(`no ${list}`)
   const lists = Object.entries(bySymbol).map(([symbol, records]) => {
     if (records === null) return [symbol, [], []] as const
     if (!Array.isArray(records)) throw wrong(`the ${list} of ${symbol} are no list`)
@@ -98,7 +107,8 @@ class Course {
     const events: MarketEvent[] = []
     let later = false
     for (const [symbol, records, exact] of page.lists) {
-      if (!this.#asked.has(symbol)) throw wrong(`${symbol}, which nobody asked for`)
+      const isNews = this.#pages.kind === 'news'
+      if (!isNews && !this.#asked.has(symbol)) throw wrong(`${symbol}, which nobody asked for`)
       const before = this.#times.get(symbol)
       const read = await this.#read(symbol, records, exact, receivedAt)
       const after = this.#times.get(symbol)
@@ -107,7 +117,8 @@ class Course {
     }
     // What waited for a replacement on this page has waited long enough when there is no more.
     if (!more) for (const symbol of this.#marks.keys()) this.#tell(symbol, [], false, events)
-    if (this.#before && isRepeat(page, this.#before)) throw wrong('a page comes again')
+    const { key, keys } = this.#pages.kind === 'news' ? ARTICLE : TRADE
+    if (this.#before && isRepeat(page, this.#before, key, keys)) throw wrong('a page comes again')
     this.#before = page
     this.#still = later ? 0 : this.#still + 1
     if (more && this.#still >= MAX_STILL_PAGES) throw wrong('there is no end of pages')
@@ -132,10 +143,13 @@ class Course {
       const record = reader.read(symbol, records[i], exact[i], receivedAt)
       if (typeof record === 'string') {
         if (!malformed) throw wrong(`a record of ${symbol} that is none: ${record}`)
-        malformed(records[i], record)
+        malformed(records[i], record, placeOf(symbol, records[i]))
         continue
       }
       const { timestamp, nanos } = record.event
+      if (record.event.type === 'news' && !this.#isAsked(record.event.symbols)) {
+        throw wrong(`an article about ${record.event.symbols.join(', ')}, which nobody asked for`)
+      }
       if (timestamp > to || timestamp <= from - Math.max(1, slackMs)) {
         throw wrong(`a record of ${symbol} outside of the time asked for`)
       }
@@ -150,6 +164,10 @@ class Course {
     return read
   }
 
+  #isAsked(symbols: readonly string[]): boolean {
+    return this.#asked.has(ANY) || symbols.some(symbol => this.#asked.has(symbol))
+  }
+
   #tell(symbol: string, read: readonly RestRecord[], more: boolean, events: MarketEvent[]): void {
     let marks = this.#marks.get(symbol)
     if (!marks) this.#marks.set(symbol, (marks = new Marks()))
@@ -157,24 +175,43 @@ class Course {
   }
 }
 
+/** Where a record stands that is none; articles stand under many symbols. */
+function placeOf(symbol: string, record: unknown): PlaceOf {
+  const time = isMap(record) && typeof record.t === 'string' ? parseTime(record.t) : undefined
+  return { symbol: symbol === ALL_NEWS ? undefined : symbol, timestamp: time?.timestamp }
+}
+
 const isLater = (a: Moment, b: Moment) =>
   a.timestamp > b.timestamp || (a.timestamp === b.timestamp && a.nanos > b.nanos)
 
-/** Whether a page begins with the trade the one before began or ended with. Quotes have no id: two may be alike. */
-function isRepeat({ lists: [page] }: Page, { lists }: Page): boolean {
+/** What the venue tells records of a symbol apart by, and what it says became of them. */
+const TRADE = { key: 'i', keys: ['t', 'x', 'i', 'u'] } as const
+const ARTICLE = { key: 'id', keys: ['id', 'updated_at'] } as const
+
+/**
+ * Whether a page begins with the trade or article the one before began or ended with. Quotes have no id: two may be
+ * alike.
+ */
+function isRepeat(
+  { lists: [page] }: Page,
+  { lists }: Page,
+  key: string,
+  keys: readonly string[],
+): boolean {
   const record = page?.[2][0]
-  if (!isMap(record) || record.i === undefined) return false
+  if (!isMap(record) || record[key] === undefined) return false
   const [first, last] = [lists[0], lists.at(-1)]
   return (
-    (first?.[0] === page?.[0] && isSame(record, first?.[2][0])) ||
-    (last?.[0] === page?.[0] && isSame(record, last?.[2].at(-1)))
+    (first?.[0] === page?.[0] && isSame(record, first?.[2][0], keys)) ||
+    (last?.[0] === page?.[0] && isSame(record, last?.[2].at(-1), keys))
   )
 }
 
-/** What the venue tells trades of a symbol apart by, and what it says became of them. */
-function isSame(a: { readonly [key: string]: unknown }, b: unknown): boolean {
-  return isMap(b) && ['t', 'x', 'i', 'u'].every(key => String(a[key]) === String(b[key]))
+function isSame(a: RecordMap, b: unknown, keys: readonly string[]): boolean {
+  return isMap(b) && keys.every(key => String(a[key]) === String(b[key]))
 }
+
+type RecordMap = { readonly [key: string]: unknown }
 
 function wrong(what: string): TickwireError {
   return new TickwireError('VENUE_ERROR', `the venue's history is wrong: ${what}`, {

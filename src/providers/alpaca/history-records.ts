@@ -1,25 +1,11 @@
 /** Records of REST as events: the rules are those of the stream, because records have the keys of its messages. */
 import { KIND_BIT } from '../../feed/provider.ts'
-import {
-  type Adjustment,
-  Bar,
-  type EventType,
-  Flag,
-  type Interval,
-  type MarketEvent,
-} from '../../market/events.ts'
-import type { AlpacaFeed } from './feeds.ts'
+import { type Adjustment, Bar, Flag, type Interval, type MarketEvent } from '../../market/events.ts'
+import { type AlpacaFeed, FEEDS } from './feeds.ts'
 import { isMap } from './history-client.ts'
+import type { RestKind } from './history-markets.ts'
 import type { Reading } from './messages.ts'
 import { readMessage } from './plain.ts'
-
-/** The kinds REST has; the list of an answer is named after it. */
-export const LISTS = { trade: 'trades', quote: 'quotes', bar: 'bars' } as const
-export type RestKind = keyof typeof LISTS
-
-export function isRestKind(kind: EventType): kind is RestKind {
-  return Object.hasOwn(LISTS, kind)
-}
 
 /** What the venue says has become of a trade: it never was, it was replaced, or it is the replacement. */
 export type Mark = 'canceled' | 'incorrect' | 'corrected'
@@ -38,7 +24,9 @@ export interface RecordRules {
   readonly adjustment: Adjustment
 }
 
-const TYPES: { readonly [kind in RestKind]: string } = { trade: 't', quote: 'q', bar: 'b' }
+const TYPES: { readonly [kind in RestKind]: string } = {
+  ...{ trade: 't', quote: 'q', bar: 'b', book: 'o', news: 'n' },
+}
 const MARKS: readonly unknown[] = ['canceled', 'incorrect', 'corrected']
 
 /** Reads records of one kind. */
@@ -52,7 +40,9 @@ export class RecordReader {
     this.#rules = rules
     const { source, feed, kind } = rules
     const interest = { revision: 0, mask: () => KIND_BIT[kind] }
-    this.#reading = { source, feed, interest, flags: feed === 'delayed_sip' ? Flag.delayed : 0 }
+    const { nature, lateTrades } = FEEDS[feed]
+    const flags = nature === 'delayed' && !lateTrades ? Flag.delayed : 0
+    this.#reading = { source, feed, interest, flags }
   }
 
   /**
@@ -64,6 +54,8 @@ export class RecordReader {
     const { kind } = this.#rules
     // The record is ours, fresh from the parser: it need not be copied.
     const message = Object.assign(record, { T: TYPES[kind], S: symbol })
+    // What REST has of a book is all of it.
+    if (kind === 'book') Object.assign(message, { r: true })
     this.#event = undefined
     readMessage(message, exact, this.#reading, receivedAt, this.#inbox)
     const event = this.#event as MarketEvent | undefined

@@ -9,29 +9,37 @@ import type { Capabilities, Provider } from '../../feed/provider.ts'
 import { websocketProvider } from '../../feed/websocket.ts'
 import { Flag } from '../../market/events.ts'
 import { ANY, type Topic } from '../../market/topics.ts'
+import { alpacaCheck } from './check.ts'
 import { type AlpacaCodec, alpacaDecoder, CONTENT_TYPES } from './codec.ts'
+import { ALPACA_FACTS } from './facts.ts'
 import {
   type AlpacaFeed,
-  CHANNELS,
   type Channel,
   channelsOf,
-  FEED_NAMES,
+  channelsOfFeed,
+  chooseFeed,
   FEEDS,
   feedUrl,
+  kindsOfFeed,
+  MARKETS,
+  venueSymbol,
 } from './feeds.ts'
-import { alpacaHistory, hasHistory } from './history.ts'
+import { alpacaHistory } from './history.ts'
+import { repairsOf } from './history-markets.ts'
+import type { Market } from './market.ts'
+import type { CryptoFeed } from './market-crypto.ts'
+import type { OptionFeed } from './market-options.ts'
+import type { StockFeed } from './market-stocks.ts'
 import { alpacaVerdict, KEYS_PAGE } from './verdict.ts'
 
 export type { AlpacaCodec } from './codec.ts'
-export type { AlpacaFeed } from './feeds.ts'
+export type { AlpacaFeed, AlpacaMarket } from './feeds.ts'
+export type { CryptoFeed } from './market-crypto.ts'
+export type { OptionFeed } from './market-options.ts'
+export type { StockFeed } from './market-stocks.ts'
 
-export interface AlpacaOptions {
-  /**
-   * Which of Alpaca's stock feeds: `iex` (free), `sip`, `delayed_sip` (15 minutes late), `boats`, `overnight`, or
-   * `test` (symbol FAKEPACA, at any hour).
-   * @default 'iex'
-   */
-  readonly feed?: AlpacaFeed
+/** What all markets have in common. */
+export interface AlpacaConnectionOptions {
   /** API key id. Made at https://app.alpaca.markets/paper/dashboard/overview */
   readonly key?: string | undefined
   /** The key's secret. */
@@ -43,8 +51,6 @@ export interface AlpacaOptions {
    * @default 1
    */
   readonly connections?: number
-  /** How messages are written on the wire; msgpack is smaller and faster. @default 'msgpack' */
-  readonly codec?: AlpacaCodec
   /**
    * Address of the REST API that history and latest values come from: `https://host`, a path may follow.
    * @default the venue's; where `url` is given, the same host and port by http or https
@@ -61,49 +67,85 @@ export interface AlpacaOptions {
   readonly clock?: Clock | undefined
 }
 
+interface AnyCodec {
+  /** How messages are written on the wire; msgpack is smaller and faster. @default 'msgpack' */
+  readonly codec?: AlpacaCodec
+}
+
+/** US stocks. */
+export interface AlpacaStockOptions extends AlpacaConnectionOptions, AnyCodec {
+  /** @default 'stocks' */
+  readonly market?: 'stocks'
+  /**
+   * Which of the stock feeds: `iex` (free), `sip`, `delayed_sip` (15 minutes late), `boats`, `overnight`, or `test`
+   * (symbol FAKEPACA, at any hour).
+   * @default 'iex'
+   */
+  readonly feed?: StockFeed
+}
+
+/** Crypto pairs, with order books. */
+export interface AlpacaCryptoOptions extends AlpacaConnectionOptions, AnyCodec {
+  readonly market: 'crypto'
+  /** Whose market: `us` is Alpaca's own, `us-1` Kraken's in the US, `eu-1` Kraken's in Europe. @default 'us' */
+  readonly feed?: CryptoFeed
+}
+
+/** US options. The venue sends them as msgpack only. */
+export interface AlpacaOptionOptions extends AlpacaConnectionOptions {
+  readonly market: 'options'
+  /** `indicative` (free: quotes are modified, trades 15 minutes late) or `opra`. @default 'indicative' */
+  readonly feed?: OptionFeed
+  /** @default 'msgpack' */
+  readonly codec?: 'msgpack'
+}
+
+/** News, which come in one stream. */
+export interface AlpacaNewsOptions extends AlpacaConnectionOptions, AnyCodec {
+  readonly market: 'news'
+  readonly feed?: undefined
+}
+
+/** The market decides which feeds there are. */
+export type AlpacaOptions =
+  | AlpacaStockOptions
+  | AlpacaCryptoOptions
+  | AlpacaOptionOptions
+  | AlpacaNewsOptions
+
 /** A browser or a proxy in between may take a longer message apart, and no venue is known to like one. */
 const MAX_REQUEST_BYTES = 16_384
 /** Action and names of all channels. */
 const REQUEST_OVERHEAD_BYTES = 256
 
 /**
- * Alpaca's stock stream: trades, quotes, bars (1m and 1d), statuses, LULD bands, imbalances, corrections, cancels; and
- * its REST API: history of trades, quotes and bars, and the latest of each, as far as there is one for the feed.
- * @throws MISSING_KEY, BAD_KEY, UNKNOWN_FEED, BAD_OPTION
+ * Alpaca's streams, one for each market: stocks (trades, quotes, bars of 1m and 1d, statuses, LULD bands, imbalances,
+ * corrections, cancels), crypto (trades, quotes, bars, books), options (trades, quotes) and news; and its REST API:
+ * history and the latest values, as far as there are any for the feed.
+ * @throws MISSING_KEY, BAD_KEY, UNKNOWN_FEED (also for a feed of another market), BAD_OPTION, UNSUPPORTED (options as JSON)
  */
 export function alpaca(options: AlpacaOptions = {}): Provider {
-  const { openSocket, feed = 'iex', url, restUrl, httpGet, clock } = options
+  const { openSocket, url, restUrl, httpGet, clock } = options
   const description = alpacaDescription(options)
   // The description has checked them.
   const [key, secret] = [options.key!, options.secret!]
-  const { id } = description
+  const feed = chooseFeed(options.market, options.feed)
+  const { id, symbol } = description
   const provider = websocketProvider(description, openSocket ? { openSocket } : {})
   // A transport of one's own does not lead to the venue, so neither may questions about the past.
   if (openSocket && !httpGet) {
     return { ...provider, capabilities: { ...provider.capabilities, history: false } }
   }
-  return {
-    ...provider,
-    ...alpacaHistory({
-      ...{ id, feed, key, secret, url, restUrl, httpGet, clock, symbol: alpacaSymbol },
-    }),
-  }
+  const rest = { feed, key, secret, url, restUrl, httpGet, clock }
+  return { ...provider, ...alpacaHistory({ ...rest, id, symbol }), check: alpacaCheck(rest) }
 }
 
 /** The venue as data and pure functions. @throws as {@link alpaca} */
 export function alpacaDescription(options: AlpacaOptions): WebSocketDescription {
-  const { feed = 'iex', codec = 'msgpack' } = options
-  if (!FEED_NAMES.includes(feed)) {
-    throw new TickwireError('UNKNOWN_FEED', `alpaca has no feed ${JSON.stringify(feed)}`, {
-      hint: didYouMean(String(feed), FEED_NAMES),
-    })
-  }
-  if (!Object.hasOwn(CONTENT_TYPES, codec)) {
-    throw new TickwireError('BAD_OPTION', `no such codec: ${JSON.stringify(codec)}`, {
-      hint: didYouMean(String(codec), Object.keys(CONTENT_TYPES)),
-    })
-  }
-  const { connections = 1 } = options
+  const { codec = 'msgpack', connections = 1 } = options
+  const feed = chooseFeed(options.market, options.feed)
+  const { market, nature } = FEEDS[feed]
+  checkCodec(codec, feed)
   if (!Number.isInteger(connections) || connections < 1) {
     throw new TickwireError('BAD_OPTION', `connections must be 1 or more, not ${connections}`, {
       hint: 'Plans of individuals allow 1, broker plans 5.',
@@ -113,10 +155,11 @@ export function alpacaDescription(options: AlpacaOptions): WebSocketDescription 
   const secret = checkKey('secret', options.secret)
   const encode = (message: object): Frame =>
     codec === 'json' ? JSON.stringify(message) : encodeMsgpack(message)
-  const flags = feed === 'delayed_sip' ? Flag.delayed : 0
+  // Where only trades are late, the decoder says so of each.
+  const flags = nature === 'delayed' && !FEEDS[feed].lateTrades ? Flag.delayed : 0
   const url = options.url ?? feedUrl(feed)
   return {
-    id: 'alpaca',
+    id: market.id,
     capabilities: capabilities(feed, connections),
     url,
     // The venue counts connections by account and endpoint; two keys of one account are two here.
@@ -140,44 +183,51 @@ export function alpacaDescription(options: AlpacaOptions): WebSocketDescription 
     handshakeTimeoutMs: 10_000,
     maxFrameBytes: 16 * 1_024 * 1_024,
     verdict: fault => alpacaVerdict(feed, fault),
-    symbol: alpacaSymbol,
-    decoder: context => alpacaDecoder(codec, { ...context, flags, feed }),
+    symbol: text => symbolOf(text, market),
+    selects: true,
+    decoder: ({ source, interest }) => alpacaDecoder(codec, { source, interest, flags, feed }),
   }
 }
 
-/** «Don't put 1,000+ symbols on one socket» is Alpaca's advice to its users. */
-const SYMBOLS_PER_CONNECTION = 900
-
 function capabilities(feed: AlpacaFeed, connections: number): Capabilities {
-  const test = feed === 'test'
-  const kinds = ['trade', 'quote', 'bar', 'correction', 'cancel'] as const
-  const all = [...kinds, 'status', 'luld', 'imbalance'] as const
-  const served = test ? kinds : all
+  const { market, title, nature, sessions, silence } = FEEDS[feed]
+  const kinds = kindsOfFeed(feed)
+  const { symbolsPerConnection } = market
   return {
-    title: `Alpaca stocks (${feed}: ${FEEDS[feed].title})`,
-    kinds: served,
-    barIntervals: test ? ['1m'] : ['1m', '1d'],
-    // The free plan takes * for bars only; the venue says so when asked.
-    wildcard: served,
-    ...(test && { symbols: ['FAKEPACA'] }),
-    nature: test ? 'test' : feed === 'delayed_sip' ? 'delayed' : 'live',
+    title: `Alpaca ${market.title} (${feed === 'news' ? '' : `${feed}: `}${title})`,
+    kinds,
+    barIntervals: market.barIntervals.filter(
+      interval => interval !== '1d' || channelsOfFeed(feed).includes('dailyBars'),
+    ),
+    wildcard: market.wildcard.filter(kind => kinds.includes(kind)),
+    ...(feed === 'test' && { symbols: ['FAKEPACA'] }),
+    nature,
+    ...(sessions && { sessions }),
     auth: 'key',
     keysPage: KEYS_PAGE,
     // Basic plan: one connection per feed, 30 symbols of trades and quotes. Paid plans carry more symbols.
-    limits: { connections, symbolsPerConnection: SYMBOLS_PER_CONNECTION },
-    history: hasHistory(feed),
-    silenceHint: SILENCE[feed],
+    limits: { connections, ...(symbolsPerConnection && { symbolsPerConnection }) },
+    history: repairsOf(feed),
+    // Nanoseconds: https://docs.alpaca.markets/docs/real-time-stock-pricing-data
+    exactTimes: true,
+    facts: ALPACA_FACTS,
+    silenceHint: silence,
   }
 }
 
-const TEST_HINT = 'try `--feed test` with symbol FAKEPACA, which ticks around the clock'
-const SILENCE: Readonly<Record<AlpacaFeed, string>> = {
-  iex: `US stocks trade 04:00–20:00 New York time, Monday to Friday, and IEX sees only a few percent of it: the market may be closed or the symbol quiet; ${TEST_HINT}`,
-  sip: `US stocks trade 04:00–20:00 New York time, Monday to Friday: the market may be closed or the symbol quiet; at night try \`--feed overnight\`, or ${TEST_HINT}`,
-  delayed_sip: `this feed is 15 minutes late and US stocks trade 04:00–20:00 New York time, Monday to Friday: the market may be closed; ${TEST_HINT}`,
-  boats: `Blue Ocean trades 20:00–04:00 New York time, Sunday to Thursday nights; by day try \`--feed iex\`, or ${TEST_HINT}`,
-  overnight: `the overnight session runs 20:00–04:00 New York time, Sunday to Thursday nights; by day try \`--feed iex\`, or ${TEST_HINT}`,
-  test: 'the test feed knows only the symbol FAKEPACA',
+/** @throws BAD_OPTION, UNSUPPORTED */
+function checkCodec(codec: AlpacaCodec, feed: AlpacaFeed): void {
+  if (!Object.hasOwn(CONTENT_TYPES, codec)) {
+    throw new TickwireError('BAD_OPTION', `no such codec: ${JSON.stringify(codec)}`, {
+      hint: didYouMean(String(codec), Object.keys(CONTENT_TYPES)),
+    })
+  }
+  if (codec === 'json' && FEEDS[feed].market === MARKETS.options) {
+    // It would answer 412.
+    throw new TickwireError('UNSUPPORTED', 'alpaca sends options as msgpack only, not as JSON', {
+      hint: "Leave codec out, or set it to 'msgpack'; on the command line leave --raw out.",
+    })
+  }
 }
 
 /** @throws MISSING_KEY, BAD_KEY; neither ever repeats the value */
@@ -202,16 +252,13 @@ function checkKey(name: 'key' | 'secret', value: string | undefined): string {
   return value
 }
 
-/** As the venue writes it: upper case, a class behind a dot (`BRK.B`). */
-const SYMBOL = /^[A-Z0-9][A-Z0-9.-]{0,31}$/
-
 /** @throws BAD_SYMBOL */
-function alpacaSymbol(text: string): string {
-  const symbol = text.trim().toUpperCase()
-  if (symbol === ANY || SYMBOL.test(symbol)) return symbol
-  throw new TickwireError('BAD_SYMBOL', `not a symbol of a US stock: ${JSON.stringify(text)}`, {
-    hint: 'Write it as Alpaca does: AAPL, BRK.B, or * for all.',
-  })
+function symbolOf(text: string, { symbol, wrongSymbol }: Market): string {
+  if (text.trim() === ANY) return ANY
+  const canonical = symbol(text)
+  if (canonical !== undefined) return canonical
+  const { message, hint } = wrongSymbol
+  throw new TickwireError('BAD_SYMBOL', `${message}: ${JSON.stringify(text)}`, { hint })
 }
 
 /** The symbols of topics by channel, without those that other topics still need there. */
@@ -221,9 +268,13 @@ function lists(
   feed: AlpacaFeed,
 ): Partial<Record<Channel, string[]>> {
   const on = (channel: Channel, list: readonly Topic[]) =>
-    new Set(list.filter(topic => channelsOf(topic, feed).includes(channel)).map(t => t.symbol))
+    new Set(
+      list
+        .filter(topic => channelsOf(topic, feed).includes(channel))
+        .map(({ symbol }) => venueSymbol(symbol, feed)),
+    )
   const byChannel: Partial<Record<Channel, string[]>> = {}
-  for (const channel of CHANNELS) {
+  for (const channel of channelsOfFeed(feed)) {
     const keep = on(channel, needed)
     const symbols = [...on(channel, topics)].filter(symbol => !keep.has(symbol))
     if (symbols.length > 0) byChannel[channel] = symbols

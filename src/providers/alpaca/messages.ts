@@ -1,35 +1,47 @@
 /**
- * What Alpaca's stock messages mean: the rules, written once over any way of reading fields (parsed JSON, bytes of
- * JSON, msgpack). https://docs.alpaca.markets/docs/real-time-stock-pricing-data
+ * What Alpaca's messages mean: the rules, written once over any way of reading fields (parsed JSON, bytes of JSON,
+ * msgpack). https://docs.alpaca.markets/docs/real-time-stock-pricing-data; crypto, options and news likewise.
  *
  * 1. A message with a required field missing or of the wrong type is refused: a wrong price is worse than none.
  * 2. Prices of trades and bars are above 0. A quote's price of 0 means that the side has no quote.
  * 3. `''`, and `' '` as an exchange or tape, mean absent; so does an empty list, and a VWAP of 0.
  * 4. Conditions are a list of texts, or (options) one text.
+ * 5. A level of a book has a price above 0; its size of 0 removes it, and says nothing in a snapshot.
  */
 import type { Control, DecodeContext } from '../../feed/description.ts'
 import { KIND_BIT } from '../../feed/provider.ts'
 import {
   Bar,
+  Book,
   Cancel,
   Correction,
   type EventType,
+  Flag,
   Imbalance,
   type Interval,
+  type Level,
   Luld,
   type MarketEvent,
+  News,
   Quote,
+  type Side,
   Status,
   Trade,
   type TradeId,
 } from '../../market/events.ts'
 import type { Topic } from '../../market/topics.ts'
-import { type AlpacaFeed, channelsOf } from './feeds.ts'
+import { type AlpacaFeed, channelsOf, FEEDS, venueSymbol } from './feeds.ts'
+import { fromNews } from './market-news.ts'
 
 /** What events need to know beside the message. */
 export interface Reading extends DecodeContext {
   readonly flags: number
   readonly feed: AlpacaFeed
+}
+
+/** The flags of trades, which may be late where other data is not. */
+export function tradeFlagsOf({ flags, feed }: Reading): number {
+  return FEEDS[feed].lateTrades ? flags | Flag.delayed : flags
 }
 
 /** The fields of one message. Absent and null are `undefined`; a wrong type is noted in `fault`. */
@@ -42,6 +54,9 @@ export interface Fields {
   text(key: string): string | undefined
   list(key: string): readonly string[] | undefined
   id(key: string): TradeId | undefined
+  /** Levels of a book: those of a size of 0 too. */
+  levels(key: string): readonly Level[] | undefined
+  boolean(key: string): boolean | undefined
   /** Whether there is a time. */
   time(key: string): boolean
 }
@@ -58,9 +73,11 @@ export const DATA: ReadonlyMap<string, EventType> = new Map([
   ['i', 'imbalance'],
   ['c', 'correction'],
   ['x', 'cancel'],
+  ['o', 'book'],
+  ['n', 'news'],
 ])
 
-/** Printable ASCII but for space, quote and backslash: more than any symbol of a stock holds. */
+/** Printable ASCII but for space, quote and backslash: more than any symbol holds. */
 const SYMBOL = /^[!#-[\]-~]{1,64}$/
 
 /** Whether a text can be the symbol of a message. */
@@ -68,14 +85,20 @@ export function isSymbol(text: string): boolean {
   return SYMBOL.test(text)
 }
 
+/** The symbol a text is, as it stands; `undefined` when it can be none. */
+export const symbolOf = (text: string) => (isSymbol(text) ? text : undefined)
+
 /** The event of a data message; `undefined` when nobody wants it, or when `fields.fault` says what is wrong. */
 export function readData(
   type: string,
   fields: Fields,
-  { source, interest, flags }: Reading,
+  reading: Reading,
   receivedAt: number,
 ): MarketEvent | undefined {
   const kind = DATA.get(type)!
+  if (kind === 'news') return readNews(fields, reading, receivedAt)
+  const { source, interest } = reading
+  const flags = kind === 'trade' ? tradeFlagsOf(reading) : reading.flags
   const symbol = fields.text('S')
   if (symbol === undefined || !isSymbol(symbol)) {
     fields.fault ??= 'no symbol'
@@ -108,7 +131,7 @@ const READERS: Partial<Record<EventType, (base: Base, f: Fields, type: string) =
       code(f, 'x'),
       f.list('c'),
       code(f, 'z'),
-      undefined,
+      takerOf(f.text('tks')),
     ),
   quote: (base, f) => {
     const bid = amount(f, 'bp') || undefined
@@ -176,6 +199,63 @@ const READERS: Partial<Record<EventType, (base: Base, f: Fields, type: string) =
     const done = action === 'E' ? 'error' : 'cancel'
     return new Cancel(...base, id, price, size, done, code(f, 'x'), code(f, 'z'))
   },
+  book: (base, f) => {
+    const snapshot = f.boolean('r') ?? false
+    const [bids, asks] = [f.levels('b') ?? NO_LEVELS, f.levels('a') ?? NO_LEVELS]
+    const [left, right] = snapshot ? [standing(bids), standing(asks)] : [bids, asks]
+    return new Book(...base, left, right, snapshot, undefined, undefined)
+  },
+}
+
+/** An article counts for each of its symbols. Its time is that of its last change. */
+function readNews(
+  f: Fields,
+  { source, interest, flags }: Reading,
+  receivedAt: number,
+): MarketEvent | undefined {
+  // What can be no symbol is nobody's: the article stays.
+  const symbols = (f.list('symbols') ?? []).filter(isSymbol).map(fromNews)
+  const asked = symbols.length > 0 ? symbols : ['']
+  if (!asked.some(symbol => (interest.mask(symbol) & KIND_BIT.news) !== 0)) return undefined
+  const headline = f.text('headline')
+  if (headline === undefined) f.fault ??= 'no headline'
+  const createdAt = f.time('created_at') ? f.timestamp : undefined
+  if (!f.time('updated_at') && createdAt === undefined) f.fault ??= 'no time'
+  const event = new News(
+    symbols[0],
+    source,
+    f.timestamp,
+    f.nanos,
+    receivedAt,
+    flags,
+    f.id('id'),
+    headline ?? '',
+    Object.freeze(symbols),
+    word(f, 'summary'),
+    word(f, 'content'),
+    word(f, 'author'),
+    word(f, 'url'),
+    word(f, 'source'),
+    createdAt,
+  )
+  return f.fault === undefined ? event : undefined
+}
+
+/** The side of a taker by the venue's letter; of any other nothing is said. */
+export function takerOf(letter: string | undefined): Side | undefined {
+  return letter === 'B' ? 'buy' : letter === 'S' ? 'sell' : undefined
+}
+
+export const NO_LEVELS: readonly Level[] = Object.freeze([])
+
+/** Levels without those that are none. */
+export function standing(levels: readonly Level[]): readonly Level[] {
+  return levels.every(([, size]) => size > 0) ? levels : levels.filter(([, size]) => size > 0)
+}
+
+/** Whether these can be the price and size of a level. */
+export function isLevel(price: number, size: number): boolean {
+  return price > 0 && price < Infinity && size >= 0 && size < Infinity
 }
 
 /** `b` and `u` are minutes, `d` is a day. */
@@ -255,7 +335,7 @@ function covers(ack: Readonly<Record<string, unknown>>, topic: Topic, feed: Alpa
     channels.every(channel => {
       const list = ack[channel]
       if (list === undefined && channel === 'imbalances') return true
-      return Array.isArray(list) && list.includes(topic.symbol)
+      return Array.isArray(list) && list.includes(venueSymbol(topic.symbol, feed))
     })
   )
 }

@@ -4,12 +4,13 @@
  */
 import { decodeMsgpack, MsgpackTime } from '../../base/msgpack.ts'
 import type { Decoder, Inbox } from '../../feed/description.ts'
-import type { TradeId } from '../../market/events.ts'
+import type { Level, TradeId } from '../../market/events.ts'
 import { parseTime } from '../../market/time.ts'
 import {
   CONTROLS,
   DATA,
   type Fields,
+  isLevel,
   isTime,
   kindName,
   longId,
@@ -197,6 +198,27 @@ class PlainFields implements Fields {
       if (id !== undefined) return id
     }
     return this.#wrong(key, 'id')
+  }
+
+  levels(key: string): readonly Level[] | undefined {
+    const value = this.#get(key)
+    if (value === undefined) return undefined
+    if (!Array.isArray(value)) return this.#wrong(key, 'list of levels')
+    const levels: Level[] = []
+    for (const item of value) {
+      const { p, s } = asMessage(item) ?? {}
+      if (typeof p !== 'number' || typeof s !== 'number' || !isLevel(p, s)) {
+        return this.#wrong(key, 'list of levels')
+      }
+      levels.push([p, s + 0])
+    }
+    return levels
+  }
+
+  boolean(key: string): boolean | undefined {
+    const value = this.#get(key)
+    if (value === undefined || typeof value === 'boolean') return value
+    return this.#wrong(key, 'boolean')
   }
 
   time(key: string): boolean {

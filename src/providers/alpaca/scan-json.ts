@@ -1,12 +1,13 @@
 /**
- * JSON frames to events, straight from the bytes. Trades, quotes and bars are read by hand, as they are nearly all of
- * the traffic, in the orders of keys that Alpaca documents; a key and what is around it is compared as a word or two
+ * JSON frames to events, straight from the bytes. Trades, quotes, bars and books are read by hand, as they are nearly
+ * all of the traffic, in the orders of keys that Alpaca documents for stocks and for crypto; a key and what is around it is compared as a word or two
  * of four bytes, little end first (0x3a225322 is `"S":`). Anything else, or anything odd, goes key by key through the kit; what that finds odd, with the rest of the frame
  * through `JSON.parse`. All three give the same events: a test holds them against the plain decoder.
  *
  * The checks that make a message an event are those of messages.ts; where one fails here, the message is read again
  * by that.
  */
+import { Buffer } from 'node:buffer'
 import { CHARS } from '../../base/interner.ts'
 import {
   CLOSE_LIST,
@@ -20,19 +21,45 @@ import {
   SURPRISE,
 } from '../../base/scanner.ts'
 import { scratch } from '../../base/scratch.ts'
+import { pastMap } from '../../base/words.ts'
 import type { Decoder, Inbox } from '../../feed/description.ts'
+import { Held } from '../../feed/held.ts'
 import { KIND_BIT } from '../../feed/provider.ts'
-import { Bar, Quote, Trade } from '../../market/events.ts'
-import { Held } from './held.ts'
-import { CONTROLS, DATA, kindName, type Reading, readControl, readData } from './messages.ts'
+import { WantedSymbols } from '../../feed/wanted-symbols.ts'
+import {
+  Bar,
+  Book,
+  type Level,
+  Quote,
+  type Side,
+  Trade,
+  type TradeId,
+} from '../../market/events.ts'
+import {
+  CONTROLS,
+  DATA,
+  isLevel,
+  kindName,
+  longId,
+  NO_LEVELS,
+  type Reading,
+  readControl,
+  readData,
+  standing,
+  symbolOf,
+  takerOf,
+  tradeFlagsOf,
+} from './messages.ts'
 import { type Parsed, parseJson, readMessages } from './plain.ts'
 import { ScannedMessage } from './scanned.ts'
-import { WantedSymbols } from './wanted.ts'
 
 const { bytes: BYTES, view: VIEW, out: OUT } = scratch
+/** The same bytes; makes a text of them at once, which takes a third of the time letter by letter does. */
+const TEXT = Buffer.from(BYTES.buffer)
 const TRADE = KIND_BIT.trade
 const QUOTES = KIND_BIT.quote
 const BARS = KIND_BIT.bar
+const BOOKS = KIND_BIT.book
 
 /** Makes one kind of event of what has been read; the arguments are those of the method it calls. */
 type Adder = (
@@ -48,6 +75,8 @@ const ADDERS: Adder[] = []
 const ADD_QUOTE = 0
 const ADD_TRADE = 1
 const ADD_BAR = 2
+const ADD_COIN_TRADE = 3
+const ADD_BOOK = 4
 
 /** Decodes JSON frames. */
 export class JsonScanner implements Decoder {
@@ -58,8 +87,6 @@ export class JsonScanner implements Decoder {
   readonly #symbols: WantedSymbols
   readonly #message: ScannedMessage
   readonly #held = new Held()
-  /** Where the last `#symbol` is. */
-  #slot = 0
   /** Of the last `#integer` or `#side`. */
   #value = 0
   /** Of the last `#side`. */
@@ -70,10 +97,19 @@ export class JsonScanner implements Decoder {
   /** Prices of the message at hand: doubles are not boxed here. */
   readonly #prices = new Float64Array(5)
   #receivedAt = 0
+  readonly #tradeFlags: number
+  // Of the last message of crypto.
+  #id: TradeId | undefined
+  #taker: Side | undefined
+  #bids: readonly Level[] = NO_LEVELS
+  #asks: readonly Level[] = NO_LEVELS
+  /** Of the last `#levels`. */
+  #levelsRead: readonly Level[] = NO_LEVELS
 
   constructor(reading: Reading) {
     this.#reading = reading
-    this.#symbols = new WantedSymbols(reading.interest)
+    this.#tradeFlags = tradeFlagsOf(reading)
+    this.#symbols = new WantedSymbols(reading.interest, symbolOf)
     this.#message = new ScannedMessage(this.#scanner)
   }
 
@@ -136,6 +172,9 @@ export class JsonScanner implements Decoder {
         case 0x75: // u
           next = this.#bar(pos + 9, BYTES[pos + 6]!)
           break
+        case 0x6f: // o
+          next = this.#book(pos + 9)
+          break
       }
     }
     return next > 0 ? next : this.#any(pos)
@@ -153,12 +192,14 @@ export class JsonScanner implements Decoder {
       pos++
     }
     if (VIEW.getInt32(pos, true) !== 0x3a225322) return SURPRISE
-    pos = this.#symbol(pos + 4)
+    pos = this.#symbols.read(pos + 4, scanner)
     if (pos < 0) return SURPRISE
-    const slot = this.#slot
-    if ((this.#symbols.mask(slot) & TRADE) === 0) return this.#unwanted(pos)
+    const { slot } = this.#symbols
+    if ((this.#symbols.mask(slot) & TRADE) === 0) return pastMap(pos, scanner.end)
     if (!idFirst) {
-      if (VIEW.getInt32(pos, true) !== 0x2269222c || BYTES[pos + 4] !== COLON) return SURPRISE
+      if (VIEW.getInt32(pos, true) !== 0x2269222c || BYTES[pos + 4] !== COLON) {
+        return this.#coinTrade(pos, slot)
+      }
       pos = this.#integer(pos + 5)
       if (pos < 0) return SURPRISE
       id = this.#value
@@ -190,13 +231,15 @@ export class JsonScanner implements Decoder {
   }
 
   #quote(pos: number): number {
+    const scanner = this.#scanner
     if (VIEW.getInt32(pos, true) !== 0x3a225322) return SURPRISE
-    pos = this.#symbol(pos + 4)
+    pos = this.#symbols.read(pos + 4, scanner)
     if (pos < 0) return SURPRISE
-    const slot = this.#slot
-    if ((this.#symbols.mask(slot) & QUOTES) === 0) return this.#unwanted(pos)
-    pos = this.#side(pos, true)
-    if (pos < 0) return SURPRISE
+    const { slot } = this.#symbols
+    if ((this.#symbols.mask(slot) & QUOTES) === 0) return pastMap(pos, scanner.end)
+    const behind = this.#side(pos, true)
+    if (behind < 0) return this.#coinQuote(pos, slot)
+    pos = behind
     const bidSize = this.#value
     const bidExchange = this.#exchange
     pos = this.#side(pos, false)
@@ -211,6 +254,180 @@ export class JsonScanner implements Decoder {
     const symbol = this.#symbols.symbols[slot]!
     this.#add(ADD_QUOTE, symbol, bidSize, askSize, bidExchange, askExchange)
     return pos
+  }
+
+  /** A trade of crypto, from behind its symbol: price and size first, then time, id and the taker's side. */
+  #coinTrade(pos: number, slot: number): number {
+    const scanner = this.#scanner
+    // ,"p":1.5,"s":0.25
+    if (VIEW.getInt32(pos, true) !== 0x2270222c || BYTES[pos + 4] !== COLON) return SURPRISE
+    pos = scanner.number(pos + 5)
+    if (pos < 0) return SURPRISE
+    const price = OUT[0]!
+    if (VIEW.getInt32(pos, true) !== 0x2273222c || BYTES[pos + 4] !== COLON) return SURPRISE
+    pos = scanner.number(pos + 5)
+    if (pos < 0) return SURPRISE
+    const size = OUT[0]! + 0
+    if (!isLevel(price, size)) return SURPRISE
+    this.#id = undefined
+    this.#taker = undefined
+    let timed = false
+    while (BYTES[pos] === COMMA) {
+      const key = VIEW.getInt32(pos, true)
+      if (key === 0x6b74222c) {
+        // ,"tks":"S"
+        if (VIEW.getInt32(pos + 4, true) !== 0x223a2273 || BYTES[pos + 9] !== QUOTE) return SURPRISE
+        const letter = CHARS[BYTES[pos + 8]!]
+        if (letter === undefined) return SURPRISE
+        this.#taker = takerOf(letter)
+        pos += 10
+      } else if (BYTES[pos + 4] !== COLON) return SURPRISE
+      else if (key === 0x2274222c) {
+        pos = scanner.time(pos + 5)
+        timed = true
+      } else if (key === 0x2269222c) pos = this.#longId(pos + 5)
+      else return SURPRISE
+      if (pos < 0) return SURPRISE
+    }
+    if (!timed || BYTES[pos] !== CLOSE_MAP) return SURPRISE
+    this.#prices[0] = price
+    this.#prices[1] = size
+    this.#add(ADD_COIN_TRADE, this.#symbols.symbols[slot]!, 0, 0, undefined, undefined)
+    return pos + 1
+  }
+
+  /** An id of any length, in `#id`: beyond 2^53 its digits. */
+  #longId(start: number): number {
+    let pos = start
+    while (pos - start < 21 && BYTES[pos]! >= 0x30 && BYTES[pos]! <= 0x39) pos++
+    // Anything but plain digits, and none that begin with 0 but 0 itself.
+    if (pos === start || (BYTES[pos] !== COMMA && BYTES[pos] !== CLOSE_MAP)) return SURPRISE
+    if (BYTES[start] === 0x30 && pos - start > 1) return SURPRISE
+    const digits = TEXT.toString('latin1', start, pos)
+    if (digits.length >= 17 && digits.length <= 19) {
+      // More than 2^53 has, and fewer than 2^64.
+      this.#id = digits
+      return pos
+    }
+    const value = Number(digits)
+    this.#id = Number.isSafeInteger(value) ? value : longId(digits)
+    return this.#id === undefined ? SURPRISE : pos
+  }
+
+  /** A quote of crypto, from behind its symbol: no exchanges. */
+  #coinQuote(pos: number, slot: number): number {
+    pos = this.#coinSide(pos, true)
+    if (pos < 0) return SURPRISE
+    const bidSize = this.#value
+    pos = this.#coinSide(pos, false)
+    if (pos < 0) return SURPRISE
+    const askSize = this.#value
+    pos = this.#tail(pos)
+    if (pos < 0) return SURPRISE
+    const bid = this.#prices[0]!
+    const ask = this.#prices[1]!
+    if (!(bid >= 0 && bid < Infinity && ask >= 0 && ask < Infinity)) return SURPRISE
+    this.#add(ADD_QUOTE, this.#symbols.symbols[slot]!, bidSize, askSize, undefined, undefined)
+    return pos
+  }
+
+  /** `,"bp":0.35718,"bs":13445.46` or the same with `a`: into `#prices` and `#value`. */
+  #coinSide(pos: number, isBid: boolean): number {
+    const scanner = this.#scanner
+    if (
+      VIEW.getInt32(pos, true) !== (isBid ? 0x7062222c : 0x7061222c) ||
+      VIEW.getInt32(pos + 2, true) !== (isBid ? 0x3a227062 : 0x3a227061)
+    ) {
+      return SURPRISE
+    }
+    pos = scanner.number(pos + 6)
+    if (
+      pos < 0 ||
+      VIEW.getInt32(pos, true) !== (isBid ? 0x7362222c : 0x7361222c) ||
+      VIEW.getInt32(pos + 2, true) !== (isBid ? 0x3a227362 : 0x3a227361)
+    ) {
+      return SURPRISE
+    }
+    this.#prices[isBid ? 0 : 1] = OUT[0]!
+    pos = scanner.number(pos + 6)
+    this.#value = OUT[0]! + 0
+    return pos > 0 && this.#value >= 0 && this.#value < Infinity ? pos : SURPRISE
+  }
+
+  /** A book: symbol, then time, bids, asks and whether it is a snapshot, in any order. */
+  #book(pos: number): number {
+    const scanner = this.#scanner
+    if (VIEW.getInt32(pos, true) !== 0x3a225322) return SURPRISE
+    pos = this.#symbols.read(pos + 4, scanner)
+    if (pos < 0) return SURPRISE
+    const { slot } = this.#symbols
+    // Skipping one takes a look at all of its braces.
+    if ((this.#symbols.mask(slot) & BOOKS) === 0) return SURPRISE
+    let bids = NO_LEVELS
+    let asks = NO_LEVELS
+    let snapshot = false
+    let timed = false
+    while (BYTES[pos] === COMMA) {
+      if (BYTES[pos + 4] !== COLON) return SURPRISE
+      switch (VIEW.getInt32(pos, true)) {
+        case 0x2274222c: // t
+          pos = scanner.time(pos + 5)
+          timed = true
+          break
+        case 0x2262222c: // b
+          pos = this.#levels(pos + 5)
+          bids = this.#levelsRead
+          break
+        case 0x2261222c: // a
+          pos = this.#levels(pos + 5)
+          asks = this.#levelsRead
+          break
+        case 0x2272222c: // r
+          snapshot = VIEW.getInt32(pos + 5, true) === 0x65757274
+          if (!snapshot) return SURPRISE
+          pos += 9
+          break
+        default:
+          return SURPRISE
+      }
+      if (pos < 0) return SURPRISE
+    }
+    if (!timed || BYTES[pos] !== CLOSE_MAP) return SURPRISE
+    this.#bids = snapshot ? standing(bids) : bids
+    this.#asks = snapshot ? standing(asks) : asks
+    const symbol = this.#symbols.symbols[slot]!
+    this.#add(ADD_BOOK, symbol, snapshot ? 1 : 0, 0, undefined, undefined)
+    return pos + 1
+  }
+
+  /** `[{"p":71859.53,"s":0.27994},…]`, in `#levelsRead`. */
+  #levels(pos: number): number {
+    const scanner = this.#scanner
+    if (BYTES[pos] !== OPEN_LIST) return SURPRISE
+    pos++
+    if (BYTES[pos] === CLOSE_LIST) {
+      this.#levelsRead = NO_LEVELS
+      return pos + 1
+    }
+    const levels: Level[] = []
+    for (;;) {
+      if (VIEW.getInt32(pos, true) !== 0x2270227b || BYTES[pos + 4] !== COLON) return SURPRISE
+      pos = scanner.number(pos + 5)
+      if (pos < 0) return SURPRISE
+      const price = OUT[0]!
+      if (VIEW.getInt32(pos, true) !== 0x2273222c || BYTES[pos + 4] !== COLON) return SURPRISE
+      pos = scanner.number(pos + 5)
+      if (pos < 0 || BYTES[pos] !== CLOSE_MAP) return SURPRISE
+      const size = OUT[0]! + 0
+      if (!isLevel(price, size)) return SURPRISE
+      levels.push([price, size])
+      pos++
+      if (BYTES[pos] === COMMA) pos++
+      else if (BYTES[pos] === CLOSE_LIST) break
+      else return SURPRISE
+    }
+    this.#levelsRead = levels
+    return pos + 1
   }
 
   /** `,"bx":"U","bp":87.66,"bs":1` or the same with `a`: into `#exchange`, `#prices` and `#value`. */
@@ -289,6 +506,8 @@ export class JsonScanner implements Decoder {
     ADDERS[ADD_TRADE] = (scanner, symbol, size, id, exchange) =>
       scanner.#addTrade(symbol, size, id, exchange)
     ADDERS[ADD_BAR] = (scanner, symbol, type, count) => scanner.#addBar(symbol, type, count)
+    ADDERS[ADD_COIN_TRADE] = (scanner, symbol) => scanner.#addCoinTrade(symbol)
+    ADDERS[ADD_BOOK] = (scanner, symbol, snapshot) => scanner.#addBook(symbol, snapshot === 1)
   }
 
   #addQuote(
@@ -322,15 +541,14 @@ export class JsonScanner implements Decoder {
   }
 
   #addTrade(symbol: string, size: number, id: number, exchange: string | undefined): void {
-    const { source, flags } = this.#reading
     this.#held.event(
       new Trade(
         symbol,
-        source,
+        this.#reading.source,
         OUT[1]!,
         this.#scanner.nanos,
         this.#receivedAt,
-        flags,
+        this.#tradeFlags,
         this.#prices[0]!,
         size,
         id,
@@ -342,13 +560,52 @@ export class JsonScanner implements Decoder {
     )
   }
 
+  #addCoinTrade(symbol: string): void {
+    this.#held.event(
+      new Trade(
+        symbol,
+        this.#reading.source,
+        OUT[1]!,
+        this.#scanner.nanos,
+        this.#receivedAt,
+        this.#tradeFlags,
+        this.#prices[0]!,
+        this.#prices[1]!,
+        this.#id,
+        undefined,
+        undefined,
+        undefined,
+        this.#taker,
+      ),
+    )
+  }
+
+  #addBook(symbol: string, snapshot: boolean): void {
+    const { source, flags } = this.#reading
+    this.#held.event(
+      new Book(
+        symbol,
+        source,
+        OUT[1]!,
+        this.#scanner.nanos,
+        this.#receivedAt,
+        flags,
+        this.#bids,
+        this.#asks,
+        snapshot,
+        undefined,
+        undefined,
+      ),
+    )
+  }
+
   #bar(pos: number, type: number): number {
     const scanner = this.#scanner
     if (VIEW.getInt32(pos, true) !== 0x3a225322) return SURPRISE
-    pos = this.#symbol(pos + 4)
+    pos = this.#symbols.read(pos + 4, scanner)
     if (pos < 0) return SURPRISE
-    const slot = this.#slot
-    if ((this.#symbols.mask(slot) & BARS) === 0) return this.#unwanted(pos)
+    const { slot } = this.#symbols
+    if ((this.#symbols.mask(slot) & BARS) === 0) return pastMap(pos, scanner.end)
     // ,"o":388.9,"h":389.1,"l":388.9,"c":389.1,"v":49378
     if (VIEW.getInt32(pos, true) !== 0x226f222c || BYTES[pos + 4] !== COLON) return SURPRISE
     pos = scanner.number(pos + 5)
@@ -429,37 +686,6 @@ export class JsonScanner implements Decoder {
     )
   }
 
-  /**
-   * A symbol, in `#slot`. With its closing quote it is two words at most, or a long one;
-   * what no symbol may hold, the table refuses.
-   */
-  #symbol(pos: number): number {
-    if (BYTES[pos] !== QUOTE) return SURPRISE
-    pos++
-    let low = VIEW.getInt32(pos, true)
-    let high = 0
-    let end = pos
-    let quote = quoteIn(low)
-    if (quote !== 0) low &= quote ^ (quote - 1)
-    else {
-      high = VIEW.getInt32(pos + 4, true)
-      quote = quoteIn(high)
-      if (quote === 0) return this.#longSymbol(pos)
-      high &= quote ^ (quote - 1)
-      end += 4
-    }
-    end += (31 - Math.clz32(quote)) >>> 3
-    this.#slot = this.#symbols.short(low, high, BYTES, pos, end)
-    return this.#slot < 0 ? SURPRISE : end + 1
-  }
-
-  #longSymbol(pos: number): number {
-    const behind = this.#scanner.string(pos - 1)
-    if (behind < 0) return SURPRISE
-    this.#slot = this.#symbols.long(BYTES, pos, behind - 1)
-    return this.#slot < 0 ? SURPRISE : behind
-  }
-
   /** 0 or more, in `#value`; mostly a short integer. */
   #integer(pos: number): number {
     const next = this.#scanner.small(pos)
@@ -474,33 +700,6 @@ export class JsonScanner implements Decoder {
     // A double that JSON writes as -0 is 0.
     this.#value = value + 0
     return value >= 0 && value < Infinity ? pos : SURPRISE
-  }
-
-  /**
-   * Past the rest of a message that nobody wants, from behind its symbol: to the first closing brace outside of a
-   * string. It is not checked on the way; an escape is a surprise. (Where that brace closes something inside the
-   * message, what follows does not fit, and the frame is parsed.) Of two symbols in one message the first decides.
-   */
-  #unwanted(pos: number): number {
-    const { end } = this.#scanner
-    let quotes = 0
-    for (; pos < end; pos += 4) {
-      const word = VIEW.getInt32(pos, true)
-      if (bytesEqual(word, BACKSLASHES) !== 0) return SURPRISE
-      if (bytesEqual(word, BRACES) === 0) {
-        quotes ^= bytesEqual(word, QUOTES_IN_WORD)
-        continue
-      }
-      quotes ^= quotes >>> 16
-      let inside = ((quotes ^ (quotes >>> 8)) & 0x80) !== 0
-      const last = Math.min(pos + 4, end)
-      for (let at = pos; at < last; at++) {
-        if (BYTES[at] === QUOTE) inside = !inside
-        else if (BYTES[at] === CLOSE_MAP && !inside) return at + 1
-      }
-      quotes = inside ? 0x80 : 0
-    }
-    return SURPRISE
   }
 
   /** A message of any kind with its keys in any order. */
@@ -546,19 +745,3 @@ export class JsonScanner implements Decoder {
 
 const DAY = 0x64
 const UPDATE = 0x75
-const QUOTES_IN_WORD = 0x22222222
-const BACKSLASHES = 0x5c5c5c5c
-const BRACES = 0x7d7d7d7d
-
-/** The highest bit of the first byte of a word that is a quote; 0 when none is. */
-function quoteIn(word: number): number {
-  const x = word ^ QUOTES_IN_WORD
-  const zeros = (x - 0x01010101) & ~x & 0x80808080
-  return zeros & -zeros
-}
-
-/** The highest bit of every byte of a word that equals the byte of `pattern`. */
-function bytesEqual(word: number, pattern: number): number {
-  const x = word ^ pattern
-  return ~(((x & 0x7f7f7f7f) + 0x7f7f7f7f) | x | 0x7f7f7f7f)
-}

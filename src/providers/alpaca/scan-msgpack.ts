@@ -1,5 +1,5 @@
 /**
- * msgpack frames to events, straight from the bytes: trades, quotes and bars by hand, `T` first as Alpaca writes it and
+ * msgpack frames to events, straight from the bytes: trades, quotes, bars and books by hand, `T` first as Alpaca writes it and
  * the other keys in any order; anything else, or anything odd, as values, message by message. The plain decoder gives
  * the same events: a test holds one against the other.
  */
@@ -8,16 +8,33 @@ import { CHARS, SINGLES } from '../../base/interner.ts'
 import { MsgpackReader } from '../../base/msgpack.ts'
 import { copyFrame, scratch } from '../../base/scratch.ts'
 import type { Decoder, Inbox } from '../../feed/description.ts'
+import { Held } from '../../feed/held.ts'
 import { KIND_BIT } from '../../feed/provider.ts'
-import { Bar, Quote, Trade } from '../../market/events.ts'
-import { Held } from './held.ts'
-import type { Reading } from './messages.ts'
+import { WantedSymbols } from '../../feed/wanted-symbols.ts'
+import {
+  Bar,
+  Book,
+  type Level,
+  Quote,
+  type Side,
+  Trade,
+  type TradeId,
+} from '../../market/events.ts'
+import {
+  isLevel,
+  NO_LEVELS,
+  type Reading,
+  standing,
+  symbolOf,
+  takerOf,
+  tradeFlagsOf,
+} from './messages.ts'
 import { parseMsgpack, readMessage, readMessages } from './plain.ts'
-import { WantedSymbols } from './wanted.ts'
 
 const TRADE = KIND_BIT.trade
 const QUOTES = KIND_BIT.quote
 const BARS = KIND_BIT.bar
+const BOOKS = KIND_BIT.book
 
 /** Not the plain case. */
 const SURPRISE = -1
@@ -29,7 +46,7 @@ const { bytes: BYTES, view: VIEW, out: OUT } = scratch
  * end: a message that reaches beyond it is refused when it is whole.
  */
 export class MsgpackScanner implements Decoder {
-  /** How many messages were read as values: all but trades, quotes and bars in the documented form. */
+  /** How many messages were read as values: all but trades, quotes, bars and books in the documented form. */
   fallbacks = 0
   readonly #reading: Reading
   readonly #symbols: WantedSymbols
@@ -43,10 +60,16 @@ export class MsgpackScanner implements Decoder {
   #nanos = 0
   /** Of the last `#integer`. */
   #value = 0
+  /** Of the last `#levels`. */
+  #levelsRead: readonly Level[] = NO_LEVELS
+  /** Of the last `#taker`. */
+  #takerRead: Side | undefined
+  readonly #tradeFlags: number
 
   constructor(reading: Reading) {
     this.#reading = reading
-    this.#symbols = new WantedSymbols(reading.interest)
+    this.#tradeFlags = tradeFlagsOf(reading)
+    this.#symbols = new WantedSymbols(reading.interest, symbolOf)
   }
 
   decode(frame: Uint8Array, _binary: boolean, receivedAt: number, inbox: Inbox): void {
@@ -125,19 +148,22 @@ export class MsgpackScanner implements Decoder {
       case 0x64: // d
       case 0x75: // u
         return this.#bar(pos + 5, left, letter)
+      case 0x6f: // o
+        return this.#book(pos + 5, left)
     }
     return SURPRISE
   }
 
-  // In the three below: `left` pairs of key and value from `pos` on. `seen` has a bit for each key; of equal keys
+  // In the four below: `left` pairs of key and value from `pos` on. `seen` has a bit for each key; of equal keys
   // the last one counts.
 
   #trade(pos: number, left: number): number {
     let slot = 0
-    let id: number | undefined
+    let id: TradeId | undefined
     let exchange: string | undefined
     let conditions: readonly string[] | undefined
     let tape: string | undefined
+    let taker: Side | undefined
     let price = 0
     let size = 0
     let seen = 0
@@ -155,6 +181,11 @@ export class MsgpackScanner implements Decoder {
           break
         case 0x69: // i
           bit = 2
+          if (BYTES[pos] === 0xcf && isLong(pos)) {
+            id = longDigits(pos)
+            pos += 9
+            break
+          }
           pos = this.#integer(pos)
           id = this.#value
           if (!Number.isSafeInteger(id)) return SURPRISE
@@ -193,8 +224,11 @@ export class MsgpackScanner implements Decoder {
           pos += 2
           break
         case 0x54: // T, again
-        case 0:
           return SURPRISE
+        case 0:
+          pos = this.#taker(pos - 2)
+          taker = this.#takerRead
+          break
         default:
           pos = this.#skip(pos)
       }
@@ -203,22 +237,21 @@ export class MsgpackScanner implements Decoder {
     }
     // S, p, s and t must be there.
     if (pos > this.#end || (seen & 89) !== 89 || !(price > 0 && price < Infinity)) return SURPRISE
-    const { source, flags } = this.#reading
     this.#held.event(
       new Trade(
         this.#symbols.symbols[slot]!,
-        source,
+        this.#reading.source,
         OUT[1]!,
         this.#nanos,
         this.#receivedAt,
-        flags,
+        this.#tradeFlags,
         price,
         size,
         id,
         exchange,
         conditions,
         tape,
-        undefined,
+        taker,
       ),
     )
     return pos
@@ -430,6 +463,108 @@ export class MsgpackScanner implements Decoder {
     return pos
   }
 
+  #book(pos: number, left: number): number {
+    let slot = 0
+    let bids = NO_LEVELS
+    let asks = NO_LEVELS
+    let snapshot = false
+    let seen = 0
+    while (left-- > 0) {
+      const letters = keyAt(pos)
+      pos += 2
+      let bit = 0
+      switch (letters) {
+        case 0x53: // S
+          bit = 1
+          pos = this.#symbol(pos)
+          if (pos < 0) return SURPRISE
+          slot = this.#slot
+          if ((this.#symbols.mask(slot) & BOOKS) === 0) return SURPRISE
+          break
+        case 0x74: // t
+          bit = 2
+          pos = this.#time(pos)
+          break
+        case 0x62: // b
+          pos = this.#levels(pos)
+          bids = this.#levelsRead
+          break
+        case 0x61: // a
+          pos = this.#levels(pos)
+          asks = this.#levelsRead
+          break
+        case 0x72: // r
+          if (BYTES[pos] !== 0xc3 && BYTES[pos] !== 0xc2) return SURPRISE
+          snapshot = BYTES[pos] === 0xc3
+          pos++
+          break
+        default:
+          return SURPRISE
+      }
+      if (pos < 0) return SURPRISE
+      seen |= bit
+    }
+    if (pos > this.#end || seen !== 3) return SURPRISE
+    const { source, flags } = this.#reading
+    this.#held.event(
+      new Book(
+        this.#symbols.symbols[slot]!,
+        source,
+        OUT[1]!,
+        this.#nanos,
+        this.#receivedAt,
+        flags,
+        snapshot ? standing(bids) : bids,
+        snapshot ? standing(asks) : asks,
+        snapshot,
+        undefined,
+        undefined,
+      ),
+    )
+    return pos
+  }
+
+  /** The key `tks` and a letter, in `#takerRead`. */
+  #taker(pos: number): number {
+    if (VIEW.getInt32(pos) !== TKS || BYTES[pos + 4] !== 0xa1) return SURPRISE
+    const letter = CHARS[BYTES[pos + 5]!]
+    this.#takerRead = takerOf(letter)
+    return letter === undefined ? SURPRISE : pos + 6
+  }
+
+  /** A list of maps of `p` and `s`, in `#levelsRead`. */
+  #levels(pos: number): number {
+    const tag = BYTES[pos]!
+    let count = tag & 15
+    if (tag === 0xdc) {
+      count = VIEW.getUint16(pos + 1)
+      pos += 3
+    } else if (tag === 0xdd) {
+      count = VIEW.getUint32(pos + 1)
+      pos += 5
+    } else if ((tag & 0xf0) === 0x90) pos++
+    else return SURPRISE
+    if (count === 0) {
+      this.#levelsRead = NO_LEVELS
+      return pos
+    }
+    const levels: Level[] = []
+    for (; count > 0; count--) {
+      // {p: …, s: …}
+      if (pos > this.#end || BYTES[pos] !== 0x82) return SURPRISE
+      if (BYTES[pos + 1] !== 0xa1 || BYTES[pos + 2] !== 0x70) return SURPRISE
+      pos = this.#number(pos + 3)
+      if (pos < 0 || BYTES[pos] !== 0xa1 || BYTES[pos + 1] !== 0x73) return SURPRISE
+      const price = OUT[0]!
+      pos = this.#integer(pos + 2)
+      const size = this.#value
+      if (pos < 0 || !isLevel(price, size)) return SURPRISE
+      levels.push([price, size])
+    }
+    this.#levelsRead = levels
+    return pos
+  }
+
   /** A symbol of up to 31 bytes in `#slot`; what no symbol may hold, the table refuses. */
   #symbol(pos: number): number {
     const tag = BYTES[pos++]!
@@ -506,8 +641,13 @@ export class MsgpackScanner implements Decoder {
     return pos + 6
   }
 
-  /** A list of up to four one-letter texts, interned, in `#strings`; `undefined` when empty. */
+  /** Up to four one-letter texts, or (options) one by itself, interned, in `#strings`; `undefined` when empty. */
   #list(pos: number): number {
+    const tag = BYTES[pos]!
+    if (tag === 0xa1) {
+      this.#strings = SINGLES[BYTES[pos + 1]!]
+      return this.#strings !== undefined ? pos + 2 : SURPRISE
+    }
     const count = BYTES[pos++]! - 0x90
     if (count === 1 && BYTES[pos] === 0xa1) {
       this.#strings = SINGLES[BYTES[pos + 1]!]
@@ -549,8 +689,9 @@ export class MsgpackScanner implements Decoder {
   #unwanted(pos: number, left: number): number {
     while (left-- > 0) {
       const letters = keyAt(pos)
-      if (letters === 0 || letters === 0x53 || letters === 0x54) return SURPRISE
-      pos += letters > 0xff ? 3 : 2
+      if (letters === 0x53 || letters === 0x54) return SURPRISE
+      if (letters === 0 && VIEW.getInt32(pos) !== TKS) return SURPRISE
+      pos += letters === 0 ? 4 : letters > 0xff ? 3 : 2
       const tag = BYTES[pos]!
       if (tag >= 0x90 && tag < 0xa0) {
         let count = tag & 15
@@ -563,11 +704,22 @@ export class MsgpackScanner implements Decoder {
   }
 }
 
+/** Whether an integer of 64 bits is 2^53 or more, and its digits then. */
+function isLong(pos: number): boolean {
+  return BYTES[pos + 1]! + (BYTES[pos + 2]! >>> 5) > 0
+}
+
+function longDigits(pos: number): string {
+  return VIEW.getBigUint64(pos + 1).toString()
+}
+
 const DAY = 0x64
 const UPDATE = 0x75
 
 /** A map of up to 15, `T`, a text of one letter. */
 const MAP_WITH_T = 0x80a154a1 | 0
+/** The key `tks`. */
+const TKS = 0xa3746b73 | 0
 /** Masks for the first `length` bytes of a text, little end first: the first four, and those behind. */
 const LOW_BYTES = Int32Array.from({ length: 8 }, (_, n) => (n < 4 ? (1 << (n * 8)) - 1 : -1))
 const HIGH_BYTES = Int32Array.from({ length: 8 }, (_, n) => (n < 5 ? 0 : (1 << (n * 8 - 32)) - 1))

@@ -1,15 +1,26 @@
 import { asciiText, HASH_START, hashByte, Interner } from '../../base/interner.ts'
-import { KeySet, OPEN_LIST, QUOTE, type Scanner } from '../../base/scanner.ts'
-import type { TradeId } from '../../market/events.ts'
+import {
+  CLOSE_LIST,
+  COMMA,
+  KeySet,
+  OPEN_LIST,
+  OPEN_MAP,
+  QUOTE,
+  type Scanner,
+} from '../../base/scanner.ts'
+import type { Level, TradeId } from '../../market/events.ts'
 import { parseTime } from '../../market/time.ts'
-import { type Fields, isTime, longId } from './messages.ts'
+import { type Fields, isLevel, isTime, longId, NO_LEVELS } from './messages.ts'
 
-/** Every key of Alpaca's stock messages. */
+/** Every key of Alpaca's messages. */
 const KEYS = new KeySet([
   ...['T', 'S', 't', 'x', 'z', 'i', 'p', 's', 'c', 'bx', 'bp', 'bs', 'ax', 'ap', 'as'],
   ...['o', 'h', 'l', 'v', 'n', 'vw', 'u', 'd', 'sc', 'sm', 'rc', 'rm', 'a'],
-  ...['oi', 'op', 'os', 'oc', 'ci', 'cp', 'cs', 'cc'],
+  ...['oi', 'op', 'os', 'oc', 'ci', 'cp', 'cs', 'cc', 'tks', 'b', 'r'],
+  ...['id', 'headline', 'summary', 'author', 'created_at', 'updated_at', 'url', 'content'],
+  ...['symbols', 'source'],
 ])
+const LEVEL_KEYS = new KeySet(['p', 's'])
 const INDEX: ReadonlyMap<string, number> = new Map(KEYS.names.map((name, i) => [name, i]))
 
 /** The fields of one message in JSON bytes, whatever their order. */
@@ -19,6 +30,7 @@ export class ScannedMessage implements Fields {
   nanos = 0
   readonly #scanner: Scanner
   readonly #places = new Int32Array(KEYS.names.length)
+  readonly #level = new Int32Array(LEVEL_KEYS.names.length)
   readonly #texts = new Interner<string>(32, 4_096)
 
   constructor(scanner: Scanner) {
@@ -71,6 +83,46 @@ export class ScannedMessage implements Fields {
       if (id !== undefined) return id
     }
     return this.#wrong(key, 'id')
+  }
+
+  levels(key: string): readonly Level[] | undefined {
+    const place = this.#place(key)
+    if (place === 0) return undefined
+    return this.#levels(place) ?? this.#wrong(key, 'list of levels')
+  }
+
+  /** The list has been skipped once: its form is that of JSON. */
+  #levels(place: number): readonly Level[] | undefined {
+    const scanner = this.#scanner
+    const { bytes } = scanner
+    if (bytes[place] !== OPEN_LIST) return undefined
+    let pos = scanner.space(place + 1)
+    if (bytes[pos] === CLOSE_LIST) return NO_LEVELS
+    const levels: Level[] = []
+    for (;;) {
+      if (bytes[pos] !== OPEN_MAP) return undefined
+      pos = scanner.fields(pos, LEVEL_KEYS, this.#level)
+      const [p = 0, s = 0] = this.#level
+      if (pos < 0 || p === 0 || s === 0 || !this.#number(p)) return undefined
+      const price = scanner.out[0]!
+      if (!this.#number(s)) return undefined
+      const size = scanner.out[0]! + 0
+      if (!isLevel(price, size)) return undefined
+      levels.push([price, size])
+      pos = scanner.space(pos)
+      if (bytes[pos] !== COMMA) return levels
+      pos = scanner.space(pos + 1)
+    }
+  }
+
+  boolean(key: string): boolean | undefined {
+    const place = this.#place(key)
+    if (place === 0) return undefined
+    const { bytes } = this.#scanner
+    // What has been skipped and begins so is the word.
+    if (bytes[place] === 0x74) return true
+    if (bytes[place] === 0x66) return false
+    return this.#wrong(key, 'boolean')
   }
 
   time(key: string): boolean {

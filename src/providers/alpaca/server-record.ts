@@ -1,11 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
-import type { Bar, MarketEvent, Quote, Trade } from '../../market/events.ts'
+import type { Bar, MarketEvent, News, Quote, Trade } from '../../market/events.ts'
+import { ServerBooks } from './server-books.ts'
 
 /** What the venue can be asked for later. */
 export type RecordedKind = 'trades' | 'quotes' | 'bars'
-type Recorded = Trade | Quote | Bar
+type Recorded = Trade | Quote | Bar | News
 
-/** A trade, quote or minute bar that has gone out, and what became of it. */
+/** A trade, quote, minute bar or article that has gone out, and what became of it. */
 export interface Entry<E extends Recorded = Recorded> {
   readonly event: E
   /** From when on it can be asked for, epoch ms. */
@@ -39,6 +40,10 @@ export class AlpacaRecord {
   readonly #kinds: Readonly<Record<RecordedKind, Map<string, Series>>> = {
     ...{ trades: new Map(), quotes: new Map(), bars: new Map() },
   }
+  /** The books of crypto as they are now. */
+  readonly books = new ServerBooks()
+  /** Articles of all symbols, the last word of each. */
+  readonly #news: Series = { entries: [], from: 0 }
   /** The series in the order their entries came, so that the oldest can go; read from `#oldest` on. */
   #arrivals: Series[] = []
   #oldest = 0
@@ -50,6 +55,7 @@ export class AlpacaRecord {
   }
 
   add(batch: readonly MarketEvent[]): void {
+    this.books.add(batch)
     const visibleAt = this.#clock.now() + this.#lagMs
     for (const event of batch) {
       switch (event.type) {
@@ -61,6 +67,9 @@ export class AlpacaRecord {
           break
         case 'bar':
           if (event.interval === '1m') this.#putBar(event, visibleAt)
+          break
+        case 'news':
+          this.#putNews(event, visibleAt)
           break
         case 'cancel':
           this.#mark(event.symbol, event.exchange, event.id, 'canceled', visibleAt)
@@ -89,11 +98,22 @@ export class AlpacaRecord {
     return known
   }
 
-  #put(kind: RecordedKind, event: Recorded, visibleAt: number): Entry {
-    const entry: Entry = { event, visibleAt, at: nanoseconds(event) }
+  /** The articles that can be seen now, in order of time. */
+  news(): readonly Entry<News>[] {
+    const now = this.#clock.now()
+    const { entries, from } = this.#news
+    return entries.slice(from).filter(({ visibleAt }) => visibleAt <= now) as Entry<News>[]
+  }
+
+  #put(kind: RecordedKind, event: Trade | Quote | Bar, visibleAt: number): Entry {
     const all = this.#kinds[kind]
     let series = all.get(event.symbol)
     if (!series) all.set(event.symbol, (series = { entries: [], from: 0 }))
+    return this.#putInto(series, event, visibleAt)
+  }
+
+  #putInto(series: Series, event: Recorded, visibleAt: number): Entry {
+    const entry: Entry = { event, visibleAt, at: nanoseconds(event) }
     const { entries, from } = series
     // Late prints are put where they belong.
     const last = entries.at(-1)
@@ -102,6 +122,18 @@ export class AlpacaRecord {
     this.#arrivals.push(series)
     if (this.#arrivals.length - this.#oldest > this.#capacity) this.#drop()
     return entry
+  }
+
+  /** An article that is sent again has been changed: its new form is the one there is, at its new time. */
+  #putNews(article: News, visibleAt: number): void {
+    const { entries, from } = this.#news
+    const at = entries.findIndex(({ event }, i) => i >= from && (event as News).id === article.id)
+    if (at >= 0 && article.id !== undefined) {
+      entries.splice(at, 1)
+      const arrival = this.#arrivals.indexOf(this.#news, this.#oldest)
+      this.#arrivals.splice(arrival, 1)
+    }
+    this.#putInto(this.#news, article, visibleAt)
   }
 
   /** A bar that is sent again takes the place of the one before. */

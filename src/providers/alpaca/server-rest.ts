@@ -1,16 +1,31 @@
 /**
- * The venue's REST answers about stocks: history and latest values, from what it has delivered.
- * https://docs.alpaca.markets/reference/stocktrades-1
+ * The venue's REST answers about stocks, crypto, options and news: history and latest values, from what it has
+ * delivered. https://docs.alpaca.markets/reference/stocktrades-1
  */
-import { Buffer } from 'node:buffer'
 import type { Clock } from '../../base/clock.ts'
 import { asError } from '../../base/errors.ts'
-import { formatTime, parseTime } from '../../market/time.ts'
+import { formatTime } from '../../market/time.ts'
 import { encodeJsonMessage } from './encode.ts'
-import { FEED_NAMES } from './feeds.ts'
+import { type AlpacaFeed, type AlpacaMarket, MARKETS } from './feeds.ts'
+import { CRYPTO_FEEDS } from './market-crypto.ts'
+import { isContract } from './market-options.ts'
 import { isSymbol } from './messages.ts'
 import type { Accounts, Identity } from './server-plan.ts'
 import { type AlpacaRecord, type Entry, nanoseconds, type RecordedKind } from './server-record.ts'
+import { newsAnswer } from './server-rest-news.ts'
+import {
+  checkFeed,
+  checkTimeframe,
+  limitOf,
+  MAX_LIMIT,
+  parseToken,
+  Refusal,
+  sortOf,
+  symbolsOf,
+  type Token,
+  timeOf,
+  tokenOf,
+} from './server-rest-query.ts'
 import { fromHeaders } from './server-session.ts'
 
 export interface RestRequest {
@@ -35,23 +50,14 @@ export interface RestOptions {
 }
 
 const REQUESTS_PER_MINUTE = 200
-const DEFAULT_LIMIT = 1_000
-const MAX_LIMIT = 10_000
 const MINUTE_MS = 60_000
 const DELAY_MS = 15 * MINUTE_MS
 
-const hasSip = ({ plan }: Identity) => !plan.feeds || plan.feeds.includes('sip')
+const has = ({ plan }: Identity, feed: AlpacaFeed) => !plan.feeds || plan.feeds.includes(feed)
 
-/** A refusal: HTTP status and the venue's words. */
-class Refusal extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-    readonly code?: number,
-  ) {
-    super(message)
-  }
-}
+/** Whoever asks for crypto without a key. */
+const ANYBODY: Identity = { account: '', plan: {} }
+const CRYPTO_PATH = /^\/v1beta3\/crypto\//
 
 const unexpected = (thrown: unknown) =>
   new Refusal(500, `internal server error: ${asError(thrown).message}`)
@@ -89,10 +95,11 @@ export class AlpacaRest {
     }
   }
 
-  #authenticate({ headers }: RestRequest): Identity {
+  #authenticate({ headers, url }: RestRequest): Identity {
     const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
     const pair: [string, string] | undefined =
       bearer === undefined ? fromHeaders(headers) : ['oauth', bearer]
+    if (!pair && CRYPTO_PATH.test(url)) return ANYBODY
     if (!pair) throw new Refusal(401, 'unauthorized')
     const identity = this.#accounts.identify(...pair)
     if (identity === 402) throw new Refusal(401, 'unauthorized')
@@ -117,49 +124,105 @@ export class AlpacaRest {
 
   #route({ method, url }: RestRequest, identity: Identity): string {
     const { pathname, searchParams } = parseUrl(url)
-    const [root, stocks, ...rest] = pathname.slice(1).split('/').map(decode)
-    const known = root === 'v2' && stocks === 'stocks' && (method === 'GET' || method === 'HEAD')
-    if (!known) throw new Refusal(404, 'Not Found')
-    checkFeed(searchParams)
-    const [first = '', second, third, fourth] = rest
-    if (fourth !== undefined) throw new Refusal(404, 'Not Found')
+    const [version, root, ...rest] = pathname.slice(1).split('/').map(decode)
+    if (method !== 'GET' && method !== 'HEAD') throw new Refusal(404, 'Not Found')
+    const answer = this.#answer(`${version}/${root}`, rest, searchParams, identity)
+    if (answer === undefined) throw new Refusal(404, 'Not Found')
+    return answer
+  }
+
+  /** The body of an answer; `undefined` where there is nothing. */
+  #answer(
+    root: string,
+    parts: readonly string[],
+    query: URLSearchParams,
+    who: Identity,
+  ): string | undefined {
+    switch (root) {
+      case 'v2/stocks':
+        return this.#stocks(parts, query, who)
+      case 'v1beta3/crypto':
+        return this.#crypto(parts, query, who)
+      case 'v1beta1/options':
+        return this.#optionsOf(parts, query, who)
+      case 'v1beta1/news':
+        if (parts.length > 0) return undefined
+        return newsAnswer(this.#record.news(), query, this.#clock.now())
+    }
+    return undefined
+  }
+
+  #stocks(parts: readonly string[], query: URLSearchParams, who: Identity): string | undefined {
+    checkFeed(query, 'stocks')
+    const [first = '', second, third, fourth] = parts
+    if (fourth !== undefined) return undefined
+    const ask: Ask = { market: 'stocks', query, who, single: false }
     if (isKind(first)) {
-      const symbols = symbolsOf(searchParams)
-      if (second === undefined) return this.#history(first, symbols, searchParams, identity, false)
+      const symbols = symbolsOf(query, MARKETS.stocks)
+      if (second === undefined) return this.#history(first, symbols, ask)
       if (second === 'latest' && third === undefined) return this.#latest(first, symbols)
     } else if (first === 'snapshots' && second === undefined) {
-      return this.#snapshots(symbolsOf(searchParams))
+      return this.#snapshots(symbolsOf(query, MARKETS.stocks))
     } else if (second !== undefined && isSymbol(first)) {
       const symbol = first.toUpperCase()
       if (isKind(second) && third === undefined) {
-        return this.#history(second, [symbol], searchParams, identity, true)
+        return this.#history(second, [symbol], { ...ask, single: true })
       }
       if (isKind(second) && third === 'latest') return this.#latestOf(second, symbol)
       if (second === 'snapshot' && third === undefined) {
         return `{"symbol":${JSON.stringify(symbol)},${this.#snapshot(symbol).slice(1)}`
       }
     }
-    throw new Refusal(404, 'Not Found')
+    return undefined
+  }
+
+  /** `/{loc}/trades` and `/{loc}/latest/trades`. What the simulated venue has is the same everywhere. */
+  #crypto(parts: readonly string[], query: URLSearchParams, who: Identity): string | undefined {
+    const [loc = '', first = '', second = '', third] = parts
+    if (!Object.hasOwn(CRYPTO_FEEDS, loc) || third !== undefined) return undefined
+    const ask: Ask = { market: 'crypto', query, who, single: false }
+    if (isKind(first) && second === '') {
+      return this.#history(first, symbolsOf(query, MARKETS.crypto), ask)
+    }
+    if (first !== 'latest') return undefined
+    if (isKind(second)) return this.#latest(second, symbolsOf(query, MARKETS.crypto))
+    if (second === 'orderbooks') return this.#books(symbolsOf(query, MARKETS.crypto))
+    return undefined
+  }
+
+  /** History of trades and bars, the latest trades and quotes. */
+  #optionsOf(parts: readonly string[], query: URLSearchParams, who: Identity): string | undefined {
+    checkFeed(query, 'options')
+    const [first = '', second, third] = parts
+    if (!isKind(first) || third !== undefined) return undefined
+    const symbols = symbolsOf(query, MARKETS.options)
+    if (symbols.length > MOST_CONTRACTS) {
+      throw new Refusal(400, `too many symbols: at most ${MOST_CONTRACTS}`)
+    }
+    if (second === undefined && first !== 'quotes') {
+      return this.#history(first, symbols, { market: 'options', query, who, single: false })
+    }
+    return second === 'latest' && first !== 'bars' ? this.#latest(first, symbols) : undefined
   }
 
   /** Sorted by symbol, then time: one symbol may fill whole pages. */
   #history(
     kind: RecordedKind,
     symbols: readonly string[],
-    query: URLSearchParams,
-    identity: Identity,
-    single: boolean,
+    { market, query, who, single }: Ask,
   ): string {
     if (kind === 'bars') checkTimeframe(query)
     const now = this.#clock.now()
     const today = Math.floor(now / 86_400_000) * 86_400_000
     const from = timeOf(query, 'start', false) ?? nanoseconds({ timestamp: today, nanos: 0 })
-    // Without real-time rights to SIP its last 15 minutes are kept back.
-    const recent = (query.get('feed') ?? 'sip') !== 'sip' || hasSip(identity)
+    // Without real-time rights the last 15 minutes are kept back.
+    const isSip = market === 'stocks' && (query.get('feed') ?? 'sip') === 'sip'
+    const feed = isSip ? 'sip' : market === 'options' ? 'opra' : undefined
+    const recent = feed === undefined || has(who, feed)
     const latest = nanoseconds({ timestamp: Math.floor(recent ? now : now - DELAY_MS), nanos: 0 })
     const to = timeOf(query, 'end', true) ?? latest
     if (!recent && to > latest) {
-      const message = 'subscription does not permit querying recent SIP data'
+      const message = `subscription does not permit querying recent ${feed?.toUpperCase()} data`
       throw new Refusal(403, message, 42_210_000)
     }
     if (from > to) throw new Refusal(400, 'end should not be before start')
@@ -219,6 +282,16 @@ export class AlpacaRest {
     return `{"${kind}":{${items}}}`
   }
 
+  #books(symbols: readonly string[]): string {
+    const items = symbols.flatMap(symbol => {
+      const book = this.#record.books.snapshot(symbol)
+      if (!book) return []
+      const { T: _type, S: _symbol, r: _all, ...fields } = JSON.parse(encodeJsonMessage(book)!)
+      return [`${JSON.stringify(symbol)}:${JSON.stringify(fields)}`]
+    })
+    return `{"orderbooks":{${items}}}`
+  }
+
   #latestOf(kind: RecordedKind, symbol: string): string {
     const item = this.#last(kind, symbol)
     if (!item) throw new Refusal(404, `no ${kind.slice(0, -1)} found for ${symbol}`)
@@ -236,15 +309,28 @@ export class AlpacaRest {
     return `{"latestTrade":${last('trades')},"latestQuote":${last('quotes')},"minuteBar":${last('bars')},${days}}`
   }
 
-  /** Odd lots, and trades taken back, never are the latest trade. */
+  /** Odd lots of stocks, and trades taken back, never are the latest trade. */
   #last(kind: RecordedKind, symbol: string): string | undefined {
     const entry = this.#record.list(kind, symbol).findLast(({ event, update }) => {
-      const odd = event.type === 'trade' && event.conditions?.includes('I')
+      const odd =
+        event.type === 'trade' && event.conditions?.includes('I') && !isContract(event.symbol)
       return !odd && (update === undefined || update === 'corrected')
     })
     return entry && itemOf(entry)
   }
 }
+
+/** A question to history. */
+interface Ask {
+  readonly market: AlpacaMarket
+  readonly query: URLSearchParams
+  readonly who: Identity
+  /** For one symbol, in a form of its own. */
+  readonly single: boolean
+}
+
+/** https://docs.alpaca.markets/reference/optiontrades */
+const MOST_CONTRACTS = 100
 
 const KINDS: readonly RecordedKind[] = ['trades', 'quotes', 'bars']
 const isKind = (text: string | undefined): text is RecordedKind =>
@@ -316,82 +402,4 @@ function keyOf(kind: RecordedKind, entry: Entry): string {
   const { symbol, timestamp, nanos } = entry.event
   const time = formatTime(timestamp, nanos)
   return kind === 'bars' ? `${symbol}|M|${time}` : `${symbol}|${time}|${rest(entry)}`
-}
-
-interface Token {
-  readonly key: string
-  /** How many items of this key have been given. */
-  readonly count: number
-}
-
-function tokenOf({ key, count }: Token): string {
-  return Buffer.from(count > 1 ? `${key}#${count}` : key).toString('base64')
-}
-
-function parseToken(token: string): Token & { readonly symbol: string } {
-  const text = Buffer.from(token, 'base64').toString('utf8')
-  const [key = '', count = '1'] = text.split('#')
-  const bar = key.indexOf('|')
-  if (bar <= 0 || !/^[1-9]\d{0,6}$/.test(count) || Buffer.from(text).toString('base64') !== token) {
-    throw new Refusal(400, 'invalid page_token')
-  }
-  return { symbol: key.slice(0, bar), key, count: Number(count) }
-}
-
-function symbolsOf(query: URLSearchParams): string[] {
-  const text = query.get('symbols')
-  if (!text) throw new Refusal(400, 'symbols is required')
-  const symbols = text.split(',').map(symbol => symbol.trim().toUpperCase())
-  for (const symbol of symbols) {
-    if (!/^[A-Z0-9][A-Z0-9.-]*$/.test(symbol)) throw new Refusal(400, `invalid symbol: ${symbol}`)
-  }
-  return [...new Set(symbols)]
-}
-
-/** RFC 3339 or a day; both bounds are inclusive, so an `end` that is a day means all of it. */
-function timeOf(query: URLSearchParams, name: string, end: boolean): bigint | undefined {
-  const text = query.get(name)
-  if (!text) return undefined
-  const day = /^\d{4}-\d\d-\d\d$/.test(text)
-  const moment = parseTime(day ? `${text}T${end ? '23:59:59.999999999' : '00:00:00'}Z` : text)
-  if (!moment) throw new Refusal(400, `Invalid format for parameter ${name}`)
-  return nanoseconds(moment)
-}
-
-function limitOf(query: URLSearchParams): number {
-  const text = query.get('limit')
-  if (!text) return DEFAULT_LIMIT
-  const limit = Number(text)
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit
-  throw new Refusal(400, `limit must be from 1 to ${MAX_LIMIT}`)
-}
-
-function sortOf(query: URLSearchParams): 'asc' | 'desc' {
-  const sort = query.get('sort') ?? 'asc'
-  if (sort === 'asc' || sort === 'desc') return sort
-  throw new Refusal(400, 'sort must be asc or desc')
-}
-
-const OTHER_FEEDS = ['otc']
-
-function checkFeed(query: URLSearchParams): void {
-  const feed = query.get('feed')
-  if (feed === null || FEED_NAMES.some(name => name === feed) || OTHER_FEEDS.includes(feed)) return
-  throw new Refusal(400, `invalid feed: ${feed}`)
-}
-
-/** Only minutes are recorded. */
-function checkTimeframe(query: URLSearchParams): void {
-  const timeframe = query.get('timeframe')
-  if (timeframe === null) throw new Refusal(400, 'timeframe is required')
-  if (
-    !/^(([1-9]|[1-5]\d)(Min|T)|([1-9]|1\d|2[0-3])(Hour|H)|1(Day|D|Week|W)|(1|2|3|4|6|12)(Month|M))$/.test(
-      timeframe,
-    )
-  ) {
-    throw new Refusal(400, `invalid timeframe: ${timeframe}`)
-  }
-  if (!/^1(Min|T)$/.test(timeframe)) {
-    throw new Refusal(422, `this venue records bars of 1Min only, not of ${timeframe}`, 42_210_000)
-  }
 }

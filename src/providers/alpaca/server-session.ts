@@ -1,12 +1,31 @@
 import type { Clock, Timer } from '../../base/clock.ts'
+import type { TickwireError } from '../../base/errors.ts'
 import { decodeMsgpack, encodeMsgpack } from '../../base/msgpack.ts'
-import type { ProtocolPeer, ProtocolSession, UpgradeRequest } from '../../flow/contracts.ts'
+import type {
+  FrameForm,
+  ProtocolPeer,
+  SharedSession,
+  UpgradeRequest,
+} from '../../flow/contracts.ts'
 import type { MarketEvent } from '../../market/events.ts'
 import { ANY, formatTopic, type Topic } from '../../market/topics.ts'
 import { type AlpacaCodec, CONTENT_TYPES } from './codec.ts'
 import { channelOf } from './encode.ts'
-import { type AlpacaFeed, type Channel, channelsOfFeed, FOLLOWERS } from './feeds.ts'
+import {
+  type AlpacaFeed,
+  type Channel,
+  channelsOfFeed,
+  FEEDS,
+  FOLLOWERS,
+  MARKETS,
+  venueSymbol,
+} from './feeds.ts'
+import type { Market } from './market.ts'
+import { isPair } from './market-crypto.ts'
+import { fromNews, toNews } from './market-news.ts'
+import { isContract } from './market-options.ts'
 import { isSymbol } from './messages.ts'
+import type { ServerBooks } from './server-books.ts'
 import type { Frames } from './server-frames.ts'
 import type { Accounts, Identity } from './server-plan.ts'
 
@@ -42,6 +61,8 @@ export interface ControlMessage {
   readonly T: string
   readonly msg?: string
   readonly code?: number
+  /** Not of the venue: what data is that is not live and real. Clients pass over keys they do not know. */
+  readonly nature?: string
 }
 
 /** A test's hand in the venue's answers. `undefined` leaves an answer as it is. */
@@ -58,22 +79,25 @@ export interface AlpacaScript {
 
 export interface SessionContext {
   readonly feed: AlpacaFeed
-  readonly accounts: Accounts
+  readonly accounts: Pick<Accounts, 'identify' | 'enter' | 'leave'>
   readonly frames: Frames
+  readonly books: ServerBooks
   readonly clock: Clock
   readonly maxBufferBytes: number
   readonly script: AlpacaScript
+  /** Of data that is not live and real, in words. @default nothing is said */
+  readonly nature?: string | undefined
   gone(session: AlpacaSession): void
 }
 
 /** The venue ends a connection that has not authenticated by then, ms. */
 const AUTH_TIMEOUT_MS = 10_000
 
-/** Lists of Alpaca's other streams: its Go client sends them, empty, everywhere. */
-const FOREIGN = ['orderbooks', 'news', 'pricing']
+/** A list of a stream that is not here: Alpaca's Go client sends it, empty, everywhere. */
+const FOREIGN = 'pricing'
 
-/** One client of Alpaca's stock stream. */
-export class AlpacaSession implements ProtocolSession {
+/** One client of one of Alpaca's streams. */
+export class AlpacaSession implements SharedSession {
   readonly feed: AlpacaFeed
   readonly codec: AlpacaCodec
   readonly #peer: ProtocolPeer
@@ -95,7 +119,8 @@ export class AlpacaSession implements ProtocolSession {
     this.codec = asked === CONTENT_TYPES.msgpack ? 'msgpack' : 'json'
     this.#subscribed = new Map(channelsOfFeed(context.feed).map(channel => [channel, new Set()]))
     this.#timer = context.clock.setTimeout(() => this.#timeout(), AUTH_TIMEOUT_MS)
-    this.#send({ T: 'success', msg: 'connected' })
+    const { nature } = context
+    this.#send({ T: 'success', msg: 'connected', ...(nature !== undefined && { nature }) })
     const credentials = fromHeaders(request.headers)
     if (credentials) this.#authenticate(...credentials)
   }
@@ -118,7 +143,8 @@ export class AlpacaSession implements ProtocolSession {
   get topics(): readonly Topic[] {
     const topics = new Map<string, Topic>()
     for (const [channel, symbols] of this.#subscribed) {
-      for (const symbol of symbols) {
+      for (const listed of symbols) {
+        const symbol = this.feed === 'news' ? fromNews(listed) : listed
         for (const topic of TOPICS[channel]) {
           const full = { source: ANY, symbol, ...topic }
           topics.set(formatTopic(full), full)
@@ -126,6 +152,31 @@ export class AlpacaSession implements ProtocolSession {
       }
     }
     return [...topics.values()]
+  }
+
+  get form(): FrameForm {
+    const subscribed = new Map([...this.#subscribed].map(([name, list]) => [name, new Set(list)]))
+    const { codec } = this
+    const { frames } = this.#context
+    const key = this.#wish
+    const wants = (event: MarketEvent) => this.#wants(event, subscribed)
+    return { key, frames: events => frames.of(events, codec, key, wants) }
+  }
+
+  refuse(topics: readonly Topic[], { code }: TickwireError): void {
+    for (const [channel, symbols] of this.#subscribed) {
+      for (const { kind, symbol, interval } of topics) {
+        const isOfIt = TOPICS[channel].some(it => it.kind === kind && it.interval === interval)
+        if (isOfIt) symbols.delete(this.feed === 'news' ? toNews(symbol) : symbol)
+      }
+    }
+    this.fail(REFUSALS[code] ?? 410)
+    this.#rename()
+    this.#acknowledge()
+  }
+
+  tooSlow(): void {
+    this.fail(407)
   }
 
   receive(data: Uint8Array): void {
@@ -179,13 +230,30 @@ export class AlpacaSession implements ProtocolSession {
     this.#peer.close(1000, SERVER_ERRORS[404])
   }
 
-  #wants(event: MarketEvent): boolean {
-    const { symbol } = event
+  #wants(
+    event: MarketEvent,
+    subscribed: ReadonlyMap<Channel, ReadonlySet<string>> = this.#subscribed,
+  ): boolean {
     const channel = channelOf(event)
-    const symbols = channel && this.#subscribed.get(channel)
-    if (!symbols || symbol === undefined) return false
-    if (symbols.has(symbol) || symbols.has(ANY)) return true
-    const until = this.#leaving?.get(`${channel} ${symbol}`) ?? this.#leaving?.get(`${channel} *`)
+    const symbols = channel && subscribed.get(channel)
+    if (!symbols) return false
+    if (event.type === 'news') {
+      return symbols.has(ANY) || event.symbols.some(it => this.#isOn(channel, symbols, toNews(it)))
+    }
+    const { symbol } = event
+    if (symbol === undefined) return false
+    if (this.#isOn(channel, symbols, symbol)) return true
+    const any = symbols.has(ANY) || this.#isLeaving(`${channel} *`)
+    // A venue of several markets is fed with the events of all.
+    return any && marketOf(symbol) === FEEDS[this.feed].market
+  }
+
+  #isOn(channel: Channel, symbols: ReadonlySet<string>, symbol: string): boolean {
+    return symbols.has(symbol) || this.#isLeaving(`${channel} ${symbol}`)
+  }
+
+  #isLeaving(name: string): boolean {
+    const until = this.#leaving?.get(name)
     return until !== undefined && until > this.#context.clock.now()
   }
 
@@ -200,13 +268,19 @@ export class AlpacaSession implements ProtocolSession {
 
   #onAuth({ key, secret }: Record<string, unknown>): void {
     if (this.#identity) this.fail(403)
-    else if (typeof key !== 'string' || typeof secret !== 'string') this.fail(400)
+    else if (this.codec === 'json' && FEEDS[this.feed].market === MARKETS.options) {
+      this.#failAs({ code: 412, close: true })
+    } else if (typeof key !== 'string' || typeof secret !== 'string') this.fail(400)
     else this.#authenticate(key, secret)
   }
 
   /** A refused client may try again until the timer ends it. */
   #authenticate(key: string, secret: string): void {
     const { accounts, script } = this.#context
+    if (this.codec === 'json' && FEEDS[this.feed].market === MARKETS.options) {
+      this.#failAs({ code: 412, close: true })
+      return
+    }
     const scripted = script.auth?.(this)
     if (scripted === 'silence') return
     if (scripted) {
@@ -236,25 +310,53 @@ export class AlpacaSession implements ProtocolSession {
       this.fail(changes)
       return
     }
+    const books = new Set(this.#subscribed.get('orderbooks'))
     if (action === 'unsubscribe') this.#unsubscribe(changes)
     else if (!this.#subscribe(changes)) return
+    this.#rename()
+    this.#acknowledge()
+    this.#sendBooks(books)
+  }
+
+  #rename(): void {
     const held = [...this.#subscribed].filter(([, symbols]) => symbols.size > 0)
     const lists = held.map(([channel, symbols]) => `${channel}:${[...symbols].sort().join()}`)
-    this.#wish = lists.length > 0 ? `${this.codec} ${lists.join(' ')}` : ''
-    this.#acknowledge()
+    // * of one market is not * of another.
+    const { title } = FEEDS[this.feed].market
+    this.#wish = lists.length > 0 ? `${this.codec} ${title} ${lists.join(' ')}` : ''
+  }
+
+  /** What was subscribed before has its book already. */
+  #sendBooks(before: ReadonlySet<string>): void {
+    const { books, frames } = this.#context
+    const now = this.#subscribed.get('orderbooks')
+    if (!now || before.has(ANY)) return
+    const symbols = now.has(ANY) ? books.symbols : [...now]
+    const snapshots = symbols
+      .filter(symbol => !before.has(symbol))
+      .map(symbol => books.snapshot(symbol))
+      .filter(book => book !== undefined)
+    const wish = `${this.codec} whole ${snapshots.map(({ symbol }) => symbol).join()}`
+    for (const frame of frames.of(snapshots, this.codec, wish, () => true)) this.#peer.send(frame)
   }
 
   /** Lists may be missing or nil, as clients send them; a channel of another feed matters only with symbols in it. */
-  #read(message: Record<string, unknown>): [Channel, string[]][] | 400 | 410 {
+  #read(message: Record<string, unknown>): [Channel, string[]][] | 400 | 410 | 413 {
     const changes: [Channel, string[]][] = []
     for (const name of Object.keys(message)) {
       const channel = name as Channel
       const value = message[name] ?? []
       const carried = this.#subscribed.has(channel)
-      if (!carried && !FOREIGN.includes(name) && !Object.hasOwn(TOPICS, name)) continue
+      if (!carried && name !== FOREIGN && !Object.hasOwn(TOPICS, name)) continue
       if (!Array.isArray(value) || !value.every(isListed)) return 400
-      if (carried) changes.push([channel, value])
-      else if (value.length > 0) return 410
+      if (!carried) {
+        if (value.length > 0) return 410
+        continue
+      }
+      const { market } = FEEDS[this.feed]
+      if (!value.every(symbol => symbol === ANY || isOf(symbol, market, this.feed))) return 400
+      if (market === MARKETS.options && channel === 'quotes' && value.includes(ANY)) return 413
+      changes.push([channel, value])
     }
     return changes
   }
@@ -310,8 +412,11 @@ export class AlpacaSession implements ProtocolSession {
     const lists = Object.fromEntries(
       [...this.#subscribed].map(([channel, symbols]) => [channel, [...symbols]]),
     )
+    const { only, market } = FEEDS[this.feed]
     const followers =
-      this.feed === 'test' ? {} : Object.fromEntries(FOLLOWERS.map(name => [name, lists.trades]))
+      only || market !== MARKETS.stocks
+        ? {}
+        : Object.fromEntries(FOLLOWERS.map(name => [name, lists.trades]))
     this.#send({ T: 'subscription', ...lists, ...followers })
   }
 
@@ -345,6 +450,12 @@ export class AlpacaSession implements ProtocolSession {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
+/** How it is said that something cannot be had. */
+const REFUSALS: Partial<Record<TickwireError['code'], ServerErrorCode>> = {
+  ...{ NOT_ENTITLED: 409, QUOTA_EXCEEDED: 405, SYMBOL_LIMIT: 405, SCOPE_MISSING: 411 },
+  ...{ BAD_SYMBOL: 400, UNKNOWN_SYMBOL: 400 },
+}
+
 /** What each channel delivers. */
 const TOPICS: Readonly<Record<Channel, readonly Pick<Topic, 'kind' | 'interval'>[]>> = {
   trades: [{ kind: 'trade' }, { kind: 'correction' }, { kind: 'cancel' }],
@@ -355,6 +466,20 @@ const TOPICS: Readonly<Record<Channel, readonly Pick<Topic, 'kind' | 'interval'>
   statuses: [{ kind: 'status' }],
   lulds: [{ kind: 'luld' }],
   imbalances: [{ kind: 'imbalance' }],
+  orderbooks: [{ kind: 'book' }],
+  news: [{ kind: 'news' }],
+}
+
+/** The market whose events have such a symbol. */
+function marketOf(symbol: string): Market {
+  if (isPair(symbol)) return MARKETS.crypto
+  return isContract(symbol) ? MARKETS.options : MARKETS.stocks
+}
+
+/** Whether a symbol can be subscribed on a feed; stocks may have any name that no other market would have. */
+function isOf(symbol: string, market: Market, feed: AlpacaFeed): boolean {
+  if (market === MARKETS.news) return venueSymbol(symbol, feed) === symbol
+  return marketOf(symbol) === market
 }
 
 function isListed(symbol: unknown): symbol is string {

@@ -1,15 +1,26 @@
 import { type ErrorCode, TickwireError } from '../../base/errors.ts'
 import type { Fault, Judgement } from '../../feed/description.ts'
-import type { AlpacaFeed } from './feeds.ts'
+import { type AlpacaFeed, FEEDS, MARKETS } from './feeds.ts'
 
 /** Where a user of Alpaca gets a key. */
 export const KEYS_PAGE = 'https://app.alpaca.markets/paper/dashboard/overview'
 
-type Rule = readonly [scope: Judgement['scope'], code: ErrorCode, hint?: string]
+type Rule = readonly [scope: Judgement['scope'], code: ErrorCode, hint?: string | undefined]
 
 const KEY_HINT = `Check the key and secret; they are made at ${KEYS_PAGE}`
-const PLAN_HINT =
-  "The plan lacks this feed: try feed 'iex' (free), 'delayed_sip' or 'test', or upgrade at https://alpaca.markets/data"
+const PLAN_HINT = 'The plan lacks this feed: try PLAN, or upgrade at https://alpaca.markets/data'
+const SYMBOLS_HINT = 'Ask for fewer symbols (the free plan carries LIMIT) or upgrade the plan.'
+
+/** What a free plan has of each market, for hints. https://docs.alpaca.markets/docs/about-market-data-api */
+const FREE: { readonly [id: string]: { readonly PLAN: string; readonly LIMIT: string } } = {
+  [MARKETS.stocks.id]: {
+    PLAN: "feed 'iex' (free), 'delayed_sip' or 'test'",
+    LIMIT: '30 of trades and quotes',
+  },
+  [MARKETS.crypto.id]: { PLAN: "feed 'us' (free)", LIMIT: '30 of trades and quotes, 10 books' },
+  [MARKETS.options.id]: { PLAN: "feed 'indicative' (free)", LIMIT: '200 of quotes' },
+  [MARKETS.news.id]: { PLAN: 'another key', LIMIT: 'any number' },
+}
 
 /**
  * Error messages of the stream. https://docs.alpaca.markets/docs/streaming-market-data#errors
@@ -23,11 +34,7 @@ const MESSAGES: Readonly<Record<number, Rule>> = {
   403: ['ignore', 'BAD_REQUEST'],
   404: ['connection', 'HANDSHAKE_TIMEOUT', 'The key did not reach the venue in its 10 seconds.'],
   // The connection stays open and its subscriptions stand.
-  405: [
-    'request',
-    'SYMBOL_LIMIT',
-    'Ask for fewer symbols (the free plan carries 30 of trades and quotes) or upgrade the plan.',
-  ],
+  405: ['request', 'SYMBOL_LIMIT', SYMBOLS_HINT],
   // A half-dead connection holds its slot for about 90 seconds.
   406: [
     'connection',
@@ -69,9 +76,14 @@ export function alpacaVerdict(feed: AlpacaFeed, fault: Fault): Judgement | undef
   const said = `Alpaca (${feed}) says ${code === undefined ? '' : `${code} `}${message}`
   // A code of tomorrow: a 4xx answers what we asked, anything else ends the connection.
   const known = code === undefined ? undefined : MESSAGES[code]
-  if (known) return judgement(known, said)
+  if (known) return judgement([known[0], known[1], hintFor(feed, known[2])], said)
   const asked = code !== undefined && code >= 400 && code < 500
   return judgement(asked ? ['request', 'BAD_REQUEST'] : ['connection', 'VENUE_ERROR'], said)
+}
+
+function hintFor(feed: AlpacaFeed, hint: string | undefined): string | undefined {
+  const { PLAN, LIMIT } = FREE[FEEDS[feed].market.id]!
+  return hint?.replace('PLAN', PLAN).replace('LIMIT', LIMIT)
 }
 
 function judgement([scope, code, hint]: Rule, message: string, retryAfterMs?: number): Judgement {

@@ -1,4 +1,4 @@
-import { createEvent, type MarketEvent, READER_NOTICES } from '../../market/events.ts'
+import { type Book, createEvent, type MarketEvent, READER_NOTICES } from '../../market/events.ts'
 import type { Selection } from './selection.ts'
 
 /** Where a replay stands: behind the event of this number, or before the first one received at or after `time`. */
@@ -14,6 +14,8 @@ export interface CursorOptions {
   readonly maxQuietMs: number
   /** Source of the notices that the replay adds. */
   readonly source: string
+  /** Somebody wants books: where it begins in the middle, they come whole first. */
+  readonly books: boolean
 }
 
 /**
@@ -39,6 +41,8 @@ export class TapeCursor {
   readonly #options: CursorOptions
   readonly #steps: AsyncIterator<MarketEvent[]>
   readonly #stop = new AbortController()
+  /** Books as they stood before the first event, until that comes. */
+  readonly #whole: Book[] = []
   #offset = 0
   /** `receivedAt` of the last event that is no tick of the clock, and its offset. */
   #mark: number | undefined
@@ -62,6 +66,8 @@ export class TapeCursor {
       .read({
         from: time === undefined ? 'start' : { time },
         topics: selection.topics,
+        // Who goes on has them already.
+        ...(options.books && options.place?.seq === undefined && { books: true }),
         live: false,
         signal: this.#stop.signal,
       })
@@ -121,7 +127,15 @@ export class TapeCursor {
       }
       if (hole) add(hole)
       if (event.type === 'notice' && !this.#selection.concerns(event)) continue
+      if (event.type === 'book' && event.seq === undefined) {
+        this.#whole.push(event)
+        continue
+      }
       this.#measure(event)
+      // They are of before it, and nothing is to wait for the time since.
+      for (const whole of this.#whole.splice(0)) {
+        add(createEvent({ ...whole, receivedAt: event.receivedAt }))
+      }
       add(event)
     }
     this.events = events

@@ -234,7 +234,9 @@ export class Player implements Connection {
   #open(): TapeCursor | undefined {
     const { selection, maxQuietMs, place } = this.#deck
     try {
-      this.#cursor = new TapeCursor(selection, { place, maxQuietMs, source: this.#link.source })
+      const { source } = this.#link
+      const books = [...this.#topics.values()].some(({ kind }) => kind === 'book')
+      this.#cursor = new TapeCursor(selection, { place, maxQuietMs, source, books })
     } catch (error) {
       this.#finish(unreadable(error))
     }

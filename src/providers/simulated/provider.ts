@@ -13,6 +13,7 @@ import { encodeEvent } from '../../market/json.ts'
 import { canonicalSymbol } from '../../market/symbols.ts'
 import { ANY, type Topic } from '../../market/topics.ts'
 import { checkDay, TradingDay } from './day.ts'
+import { SIMULATED_FACTS } from './facts.ts'
 import {
   checkSeed,
   instruments,
@@ -93,6 +94,7 @@ export function simulated(options: SimulatedOptions = {}): Provider {
     auth: 'none',
     limits: {},
     history: false,
+    facts: SIMULATED_FACTS,
     silenceHint:
       'The simulated market never sleeps: minute bars come once a minute, and a low rate spreads over all symbols. ' +
       'Halts, bands, corrections and cancels are rare. Raise the rate, or ask for trades or quotes.',

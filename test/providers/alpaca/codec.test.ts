@@ -46,6 +46,18 @@ describe('documented messages', () => {
     )
     assert.equal(decoder.fallbacks, 0)
   })
+
+  it('that come all the time are read by hand in msgpack, whatever their market', () => {
+    const decoder = new MsgpackScanner(reading)
+    const often = SAMPLES.filter(({ event: { type } }) =>
+      ['trade', 'quote', 'bar', 'book'].includes(type),
+    )
+    for (const { name, event } of often) {
+      reportsOf(decoder, encodePack([eventOf(event)]))
+      assert.equal(decoder.fallbacks, 0, name)
+    }
+    assert.ok(often.length >= 14)
+  })
 })
 
 describe('golden vectors of msgpack', () => {
@@ -77,6 +89,7 @@ describe('golden vectors of msgpack', () => {
 describe('events', () => {
   const symbol = fc.oneof(
     fc.constantFrom('AAPL', 'F', 'BRK.B', 'FAKEPACA', 'AAPL240315C00172500'),
+    fc.constantFrom('BTC/USD', 'AVAX/USD', 'SHIB/USDT'),
     fc.stringMatching(/^[A-Z][A-Z.]{0,40}$/),
   )
   const timestamp = fc.oneof(
@@ -124,9 +137,12 @@ describe('events', () => {
     fc.constant({ price: undefined, size: undefined }),
   )
   const kinds: fc.Arbitrary<MarketEvent>[] = [
-    fc.record({ ...base, price, size, id, exchange: code, conditions, tape: code }).map(fields => {
-      return createEvent({ type: 'trade', ...fields })
-    }),
+    fc
+      .record({
+        ...{ ...base, price, size, id, exchange: code, conditions, tape: code },
+        side: fc.constantFrom('buy' as const, 'sell' as const, undefined),
+      })
+      .map(fields => createEvent({ type: 'trade', ...fields })),
     fc
       .record({ ...base, bid: side, ask: side, x: code, y: code, conditions, tape: code })
       .map(({ bid, ask, x, y, ...fields }) => {
@@ -181,6 +197,31 @@ describe('events', () => {
       })
       .map(fields => createEvent({ type: 'cancel', ...fields })),
   ]
+  const level = fc.tuple(price, size)
+  kinds.push(
+    fc
+      .record({ ...base, bids: fc.array(level, { maxLength: 40 }), asks: fc.array(level) })
+      .map(fields => createEvent({ type: 'book', snapshot: false, ...fields })),
+    fc
+      .record({
+        ...{ ...base, bids: fc.array(fc.tuple(price, price)), asks: fc.array(level) },
+      })
+      .map(({ asks, ...fields }) =>
+        createEvent({
+          ...{ type: 'book', snapshot: true, ...fields },
+          asks: asks.filter(([, size]) => size > 0),
+        }),
+      ),
+    fc
+      .record({
+        ...{ ...base, id, headline: fc.string({ unit: 'grapheme' }), summary: code, content: code },
+        ...{ author: code, url: code, publisher: code, createdAt: maybe(timestamp) },
+        symbols: fc.array(fc.constantFrom('AAPL', 'BRK.B', 'BTC/USD', 'SHIB/USDT')),
+      })
+      .map(({ symbol: _any, ...fields }) => {
+        return createEvent({ type: 'news', symbol: fields.symbols[0], ...fields })
+      }),
+  )
   const events = fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: 5 })
 
   it('decode to what was encoded, in JSON', () => {
@@ -200,6 +241,39 @@ describe('events', () => {
         assert.deepEqual(reportsOf(decoder, encodePack(written)), written)
       }),
       { numRuns: 1_500, seed: 1 },
+    )
+  })
+
+  it('keep every digit of an id around and beyond 2^53, in both codecs and by every decoder', () => {
+    const near = fc.oneof(
+      fc.bigInt({ min: 2n ** 53n - 40n, max: 2n ** 53n + 40n }),
+      fc.bigInt({ min: 10n ** 15n, max: 2n ** 64n - 1n }),
+      fc.integer({ min: 15, max: 19 }).map(digits => 10n ** BigInt(digits)),
+      fc.constantFrom(0n, 1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n),
+    )
+    // What the venue would write for the number, byte by byte, without our encoder.
+    const wire = (id: bigint) => {
+      const uint64 = Buffer.alloc(9, 0xcf)
+      uint64.writeBigUInt64BE(id, 1)
+      const [hex] = GOLDEN['crypto trade']
+      return Buffer.from(hex.replace('cf2fd6fec7d9a14474', uint64.toString('hex')), 'hex')
+    }
+    const text = GOLDEN['crypto trade'][1]
+    const [json, packed] = [Object.values(JSON_DECODERS), Object.values(MSGPACK_DECODERS)]
+    const decoders = [json.map(D => new D(reading)), packed.map(D => new D(reading))] as const
+    fc.assert(
+      fc.property(near, id => {
+        const exact = id < 2n ** 53n ? Number(id) : String(id)
+        const frames = [bytesOf(text.replace('3447222699101865076', String(id))), wire(id)]
+        for (const [i, frame] of frames.entries()) {
+          for (const decoder of decoders[i as 0 | 1]) {
+            const [report] = reportsOf(decoder, frame)
+            assert.ok(report?.type === 'trade')
+            assert.strictEqual(report.id, exact)
+          }
+        }
+      }),
+      { numRuns: 3_000, seed: 1 },
     )
   })
 

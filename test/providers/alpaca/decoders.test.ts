@@ -11,6 +11,7 @@ import { plain, type Report, readingOf, reportsOf } from './record.ts'
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const T = '"t":"2024-01-15T14:30:00Z"'
 const TRADE = `{"T":"t","S":"AAPL","i":1,"x":"V","p":150.25,"s":100,"c":["@"],"z":"C",${T}}`
+const book = (rest: string) => `{"T":"o","S":"BTC/USD",${T},${rest}}`
 const trade = (changes: string) => `{"T":"t","S":"AAPL","p":150.25,"s":100,${T}${changes}}`
 
 /** What the scanner reports of a frame; the plain decoder has to report the same. */
@@ -29,6 +30,44 @@ const one = (frame: string) => {
   assert.equal(more.length, 0)
   return report
 }
+
+describe('books', () => {
+  const levels = (frame: string) => {
+    const report = one(frame)
+    assert.ok(report?.type === 'book')
+    return [report.bids, report.asks, report.snapshot]
+  }
+
+  it('remove a level by a size of 0, or -0; in a snapshot that is no level at all', () => {
+    const sides = '"b":[{"p":1,"s":0},{"p":2,"s":3}],"a":[{"p":4,"s":-0}]'
+    const delta = levels(`[${book(sides)}]`)
+    assert.deepEqual(delta, [
+      [
+        [1, 0],
+        [2, 3],
+      ],
+      [[4, 0]],
+      false,
+    ])
+    assert.ok(Object.is((delta[1] as number[][])[0]![1], 0), 'not -0')
+    assert.deepEqual(levels(`[${book(`${sides},"r":true`)}]`), [[[2, 3]], [], true])
+    assert.deepEqual(levels(`[${book(`"r":true,${sides}`)}]`), [[[2, 3]], [], true])
+  })
+
+  it('may lack a side, and have keys nobody knows', () => {
+    assert.deepEqual(levels(`[${book('"a":[{"p":1,"s":2,"n":7}]')}]`), [[], [[1, 2]], false])
+    assert.deepEqual(levels(`[${book('"b":null,"a":[],"r":false')}]`), [[], [], false])
+    assert.deepEqual(levels(`[ ${book('"b": [ { "s" : 2 , "p" : 1 } ] ,"a":[ ]')} ]`), [
+      ...[[[1, 2]], [], false],
+    ])
+  })
+
+  it('nobody wants are skipped, and what stands around them still comes', () => {
+    const interest: Interest = { revision: 1, mask: () => KIND_BIT.trade }
+    const frame = `[${TRADE},${book('"b":[{"p":1,"s":0},{"p":2,"s":3}],"a":[]')},${TRADE}]`
+    assert.deepEqual(types(read(frame, readingOf({ interest }))), ['trade', 'trade'])
+  })
+})
 
 describe('what is not a message', () => {
   it('is refused, and the other messages of the frame still come', () => {
@@ -62,6 +101,20 @@ describe('what is not a message', () => {
       [`{"T":"b","S":"A","o":1,"h":1,"l":0,"c":1,"v":1,${T}}`, 'b: l is not a price'],
       [`{"T":"x","S":"A","a":"X",${T}}`, 'x: a is neither C nor E'],
       [`{"T":"s","S":"A","sc":"",${T}}`, 's: no sc'],
+      [book('"b":[{"p":0,"s":1}],"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":[{"p":-1,"s":1}],"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":[{"p":1,"s":-1}],"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":[{"p":1}],"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":[],"a":[{"p":"1","s":2}]'), 'o: a is not a list of levels'],
+      [book('"b":[],"a":[{"p":1e999,"s":2}]'), 'o: a is not a list of levels'],
+      [book('"b":[],"a":[{"p":1,"s":null}]'), 'o: a is not a list of levels'],
+      [book('"b":[[1,2]],"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":[null],"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":{},"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":5,"a":[]'), 'o: b is not a list of levels'],
+      [book('"b":[],"a":[],"r":1'), 'o: r is not a boolean'],
+      [book('"b":[],"a":[],"t":null'), 'o: no time'],
+      [trade(',"tks":1'), 't: tks is not a text'],
       ['{"S":"AAPL"}', 'a message without T'],
       ['{"T":5}', 'a message without T'],
       ['[]', 'a message without T'],

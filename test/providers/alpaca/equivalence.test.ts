@@ -15,7 +15,7 @@ type Pair = readonly [key: string, json: string]
 
 /** The keys a message of a kind is read by. */
 const OF: Readonly<Record<string, string>> = {
-  t: 'i S x p s c z t',
+  t: 'i S x p s c z t tks',
   q: 'S bx bp bs ax ap as c z t',
   b: 'S o h l c v n vw t',
   d: 'S o h l c v n vw t',
@@ -25,12 +25,17 @@ const OF: Readonly<Record<string, string>> = {
   i: 'S p z t',
   c: 'S x oi op os oc ci cp cs cc z t',
   x: 'S i x p s a z t',
+  o: 'S t b a r',
+  n: 'id headline summary author created_at updated_at url content symbols source',
   success: 'msg',
   error: 'code msg',
   zz: 'S p',
 }
-const TEXTS = new Set('x z bx ax sc sm rc rm msg'.split(' '))
-const IDS = new Set(['i', 'oi', 'ci'])
+const TEXTS = new Set(
+  'x z bx ax sc sm rc rm msg headline summary author url content source'.split(' '),
+)
+const IDS = new Set(['i', 'oi', 'ci', 'id'])
+const TIMES = new Set(['t', 'created_at', 'updated_at'])
 const ALL_KEYS = [...new Set(Object.values(OF).join(' ').split(' '))]
 
 const often = <V>(usual: fc.Arbitrary<V>, odd: fc.Arbitrary<V>, weight = 9) =>
@@ -100,8 +105,26 @@ const { nested } = fc.letrec<{ nested: string }>(tie => ({
 }))
 const anyJson = fc.oneof(jsonNumber, jsonText, jsonList, jsonTime, nested)
 
+const jsonLevels = fc
+  .tuple(
+    fc.array(
+      fc.tuple(jsonNumber, jsonNumber, often(fc.constant(''), fc.constantFrom(',"n":1', ',"p":2'))),
+      { maxLength: 4 },
+    ),
+    space,
+  )
+  .map(([all, a]) => {
+    return `[${a}${all.map(([p, s, more]) => `{"p":${p},${a}"s":${s}${more}}`).join(`${a},`)}${a}]`
+  })
+
 function fitting(key: string, type: string): fc.Arbitrary<string> {
-  if (key === 't') return jsonTime
+  if (TIMES.has(key)) return jsonTime
+  if (type === 'o' && (key === 'a' || key === 'b')) return jsonLevels
+  if (key === 'r') return fc.constantFrom('true', 'false', 'true', 'null')
+  if (key === 'tks') return fc.constantFrom('"B"', '"S"', '"B"', '"S"', '"N"', '""', '"é"')
+  if (key === 'symbols') {
+    return fc.array(jsonSymbol, { maxLength: 3 }).map(list => `[${list.join(',')}]`)
+  }
   if (key === 'S') return jsonSymbol
   if (key === 'a') return fc.constantFrom('"C"', '"E"', '"C"', '"E"', '"X"')
   if (TEXTS.has(key) || (key === 'i' && type === 'l')) return jsonText
@@ -158,7 +181,7 @@ const packFrame = fc.tuple(messages, fc.nat(999_999)).map(([list, odd]) => {
       const value: unknown = JSON.parse(json)
       if (typeof value === 'number' && odd % 3 === 0) writer.float(value)
       else if (/^\d{16,19}$/.test(json)) writer.bigint(BigInt(json))
-      else if (key === 't' && odd % 4 > 0) writer.time((odd - 99_999) * 17_000_000 + odd, odd)
+      else if (TIMES.has(key) && odd % 4 > 0) writer.time((odd - 99_999) * 17_000_000 + odd, odd)
       else pack(writer, value)
     }
   }
@@ -204,7 +227,10 @@ for (const [codec, { frames, Fast, Slow }] of Object.entries(FORMS)) {
   test(`${codec} of any order and form gives the same from the scanner and the plain decoder`, () => {
     const { seen, compare } = comparison(new Fast(readingOf()), new Slow(readingOf()))
     fc.assert(fc.property(frames, compare), { numRuns: 3_000, seed: 20_240_115 })
-    const kinds = ['trade', 'quote', 'bar', 'status', 'luld', 'imbalance', 'correction', 'cancel']
+    const kinds = [
+      ...['trade', 'quote', 'bar', 'status', 'luld', 'imbalance', 'correction', 'cancel'],
+      ...['book', 'news'],
+    ]
     for (const type of [...kinds, 'malformed', 'unknown', 'control']) {
       assert.ok((seen.get(type) ?? 0) >= 50, `${type}: ${seen.get(type)}`)
     }
@@ -224,12 +250,19 @@ test('numbers of any length are the same in the documented forms, both orders of
       }
       const side = (a: string) => `"${a}x":"V","${a}p":${p},"${a}s":${s}`
       compare(Buffer.from(`[{"T":"q","S":"A",${side('b')},${side('a')},${t}}]`))
+      compare(Buffer.from(`[{"T":"t","S":"A/B","p":${p},"s":${s},${t},"i":${i},"tks":"S"}]`))
+      const coin = (a: string) => `"${a}p":${p},"${a}s":${s}`
+      compare(Buffer.from(`[{"T":"q","S":"A/B",${coin('b')},${coin('a')},${t}}]`))
+      const levels = `[{"p":${p},"s":${s}},{"p":${s},"s":${p}}]`
+      for (const r of ['', ',"r":true']) {
+        compare(Buffer.from(`[{"T":"o","S":"A/B",${t},"b":${levels},"a":[]${r}}]`))
+      }
       const prices = `"o":${p},"h":${p},"l":${p},"c":${p},"v":${s},"n":1,"vw":${p}`
       compare(Buffer.from(`[{"T":"b","S":"A",${prices},${t}}]`))
     }),
     { numRuns: 2_500, seed: 20_240_115 },
   )
-  for (const type of ['trade', 'quote', 'bar']) assert.ok(seen.get(type)! > 1_000, type)
+  for (const type of ['trade', 'quote', 'bar', 'book']) assert.ok(seen.get(type)! > 1_000, type)
   assert.ok(seen.get('malformed')! > 100)
 })
 

@@ -85,6 +85,35 @@ const BREAKS: Readonly<Record<string, (inbox: Inbox) => Inbox>> = {
       if (event.type === 'luld') inbox.event(event)
     },
   }),
+  'a level of a book is lost': inbox => ({
+    ...bound(inbox),
+    event: event =>
+      inbox.event(
+        event.type === 'book' && event.bids.length > 1
+          ? changed(event, { bids: event.bids.slice(1) })
+          : event,
+      ),
+  }),
+  'a change of a book passes for the whole': inbox => ({
+    ...bound(inbox),
+    event: event => inbox.event(event.type === 'book' ? changed(event, { snapshot: true }) : event),
+  }),
+  'a taker is on the other side': inbox => ({
+    ...bound(inbox),
+    event: event =>
+      inbox.event(
+        event.type === 'trade' && event.side === 'buy' ? changed(event, { side: 'sell' }) : event,
+      ),
+  }),
+  'an article has the time of its making': inbox => ({
+    ...bound(inbox),
+    event: event =>
+      inbox.event(
+        event.type === 'news' && event.createdAt !== undefined
+          ? changed(event, { timestamp: event.createdAt })
+          : event,
+      ),
+  }),
   'a refusal is lost': inbox => ({ ...bound(inbox), malformed: () => {} }),
   'a refusal says something else': inbox => ({
     ...bound(inbox),

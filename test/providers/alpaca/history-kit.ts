@@ -68,7 +68,7 @@ export function restKit(options: KitOptions = {}) {
     return venue.httpGet(request)
   }
   const make = (more: AlpacaOptions = {}) =>
-    alpaca({ ...KEYS, clock, httpGet, ...options.alpaca, ...more })
+    alpaca({ ...KEYS, clock, httpGet, ...options.alpaca, ...more } as AlpacaOptions)
   const provider = make()
   return { clock, venue, provider, make, asked, ...askingOf(provider, clock) }
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Flag, type MarketEvent, type Trade } from '../../../src/market/events.ts'
-import { type AlpacaFeed, FEEDS } from '../../../src/providers/alpaca/feeds.ts'
 import { alpaca } from '../../../src/providers/alpaca/index.ts'
+import { STOCK_FEEDS, type StockFeed } from '../../../src/providers/alpaca/market-stocks.ts'
 import { scriptedVenue } from '../../../src/testing/venue-scripted.ts'
 import {
   bar,
@@ -428,7 +428,7 @@ describe('latest', () => {
 
 describe('what feed and plan allow', () => {
   test('each feed has what REST has of it, and its capabilities say so', async () => {
-    const expected: Record<AlpacaFeed, [string | undefined, string | undefined]> = {
+    const expected: Record<StockFeed, [string | undefined, string | undefined]> = {
       iex: ['iex', 'iex'],
       sip: ['sip', 'sip'],
       delayed_sip: ['sip', 'delayed_sip'],
@@ -436,7 +436,7 @@ describe('what feed and plan allow', () => {
       overnight: [undefined, 'overnight'],
       test: [undefined, undefined],
     }
-    for (const feed of Object.keys(FEEDS) as AlpacaFeed[]) {
+    for (const feed of Object.keys(STOCK_FEEDS) as StockFeed[]) {
       const [past, last] = expected[feed]
       const kit = restKit({ alpaca: { feed } })
       const { provider } = kit

@@ -9,11 +9,13 @@ type Leaf =
   | { readonly number: number | bigint }
   | { readonly list: readonly string[] }
   | { readonly time: readonly [ms: number, nanos: number] }
+  | { readonly levels: readonly (readonly [price: number, size: number])[] }
   | { readonly json: string }
 
 type Message = [key: string, value: Leaf][]
 
 const SYMBOLS = ['AAPL', 'SPY', 'TSLA', 'BRK.B', 'F', 'GOOGL', 'FAKEPACA', 'AAPL240315C00172500']
+const PAIRS = ['BTC/USD', 'AVAX/USD', 'SHIB/USDT']
 const CONDITIONS = [
   ['@'],
   ['@', 'I'],
@@ -88,6 +90,7 @@ export class Mutator {
       ['T', { text: type }],
       ['S', { text: this.#pick(SYMBOLS) }],
     ]
+    if (this.#chance(0.35)) return this.#crypto(t)
     switch (this.#int(14)) {
       case 0:
       case 1:
@@ -165,6 +168,78 @@ export class Mutator {
       default:
         return this.#rare(S, code, z, t)
     }
+  }
+
+  /** Crypto, options and news. */
+  #crypto(t: [string, Leaf]): Message {
+    const pair = { text: this.#pick(PAIRS) }
+    switch (this.#int(6)) {
+      case 0:
+        return [
+          ['T', { text: 't' }],
+          ['S', pair],
+          ['p', this.#price()],
+          ['s', this.#amount()],
+          t,
+          ['i', this.#id()],
+          ['tks', { text: this.#pick(['B', 'S', 'S', 'N', '']) }],
+        ]
+      case 1:
+        return [
+          ['T', { text: 'q' }],
+          ['S', pair],
+          ['bp', this.#price()],
+          ['bs', this.#amount()],
+          ['ap', this.#price()],
+          ['as', this.#amount()],
+          t,
+        ]
+      case 2:
+      case 3:
+        return [
+          ['T', { text: 'o' }],
+          ['S', pair],
+          t,
+          ['b', this.#levels()],
+          ['a', this.#levels()],
+          ...(this.#chance(0.4) ? ([['r', { json: 'true' }]] satisfies Message) : []),
+        ]
+      case 4:
+        return [
+          ['T', { text: 't' }],
+          ['S', { text: 'AAPL240315C00172500' }],
+          t,
+          ['p', this.#price()],
+          ['s', this.#size()],
+          ['x', { text: 'N' }],
+          ['c', { text: this.#pick(['S', 'I', ' ', '']) }],
+        ]
+      default:
+        return [
+          ['T', { text: 'n' }],
+          ['id', this.#id()],
+          ['headline', { text: this.#pick(['Up', 'Prices "fall"', 'Größer', '']) }],
+          ['summary', { text: this.#pick(['', 'x'.repeat(this.#int(90))]) }],
+          ['created_at', t[1]],
+          ['updated_at', this.#time()],
+          ['symbols', { list: this.#pick([['AAPL'], ['BTCUSD', 'SPY'], [], ['A B']]) }],
+          ['source', { text: 'benzinga' }],
+        ]
+    }
+  }
+
+  #levels(): Leaf {
+    const count = this.#pick([0, 0, 1, 1, 2, 3, 20])
+    return {
+      levels: Array.from({ length: count }, () => [
+        this.#int(10_000_000) / 10 ** this.#int(5),
+        this.#chance(0.2) ? 0 : this.#int(100_000) / 10 ** this.#int(9),
+      ]),
+    }
+  }
+
+  #amount(): Leaf {
+    return { number: this.#int(10 ** this.#int(12)) / 10 ** this.#int(10) }
   }
 
   #rare(
@@ -289,7 +364,18 @@ export class Mutator {
     else if ('list' in value) {
       writer.array(value.list.length)
       for (const text of value.list) writer.text(text)
-    } else if ('number' in value) {
+    } else if ('levels' in value) {
+      writer.array(value.levels.length)
+      for (const [price, size] of value.levels) {
+        writer.map(2)
+        writer.text('p')
+        writer.float(price)
+        writer.text('s')
+        if (this.#chance(0.5)) writer.number(size)
+        else writer.float(size)
+      }
+    } else if ('json' in value && value.json === 'true') writer.boolean(true)
+    else if ('number' in value) {
       const { number } = value
       if (typeof number === 'bigint') writer.bigint(number)
       else if (this.#chance(0.3)) writer.float(number)
@@ -383,6 +469,7 @@ function jsonOf(value: Leaf): string {
   if ('json' in value) return value.json
   if ('text' in value) return JSON.stringify(value.text)
   if ('list' in value) return JSON.stringify(value.list)
+  if ('levels' in value) return JSON.stringify(value.levels.map(([p, s]) => ({ p, s })))
   if ('number' in value) return String(value.number)
   const [ms, nanos] = value.time
   return `"${formatTime(ms, nanos).replace(/\.?0*Z$/, 'Z')}"`

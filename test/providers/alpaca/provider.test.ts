@@ -16,10 +16,11 @@ import {
 } from '../../../src/market/events.ts'
 import type { Topic } from '../../../src/market/topics.ts'
 import {
-  type AlpacaFeed,
   type AlpacaOptions,
+  type AlpacaStockOptions,
   alpaca,
   alpacaDescription,
+  type StockFeed,
 } from '../../../src/providers/alpaca/index.ts'
 import { alpacaServer } from '../../../src/providers/alpaca/server.ts'
 import { SERVER_ERRORS } from '../../../src/providers/alpaca/server-session.ts'
@@ -40,7 +41,7 @@ function thrown(call: () => unknown): TickwireError {
   assert.fail('nothing was thrown')
 }
 
-const json = (options: Partial<AlpacaOptions> = {}) =>
+const json = (options: AlpacaStockOptions = {}) =>
   alpacaDescription({ ...KEYS, codec: 'json', ...options })
 const topic = (kind: EventType, symbol: string, interval?: '1m' | '1d' | '5m'): Topic => ({
   ...{ source: 'alpaca', kind, symbol },
@@ -51,13 +52,13 @@ const messages = (requests: readonly Request[]) =>
 
 describe('options', () => {
   test('an unknown feed is refused with the one that was meant', () => {
-    const error = thrown(() => alpaca({ ...KEYS, feed: 'iexx' as AlpacaFeed }))
+    const error = thrown(() => alpaca({ ...KEYS, feed: 'iexx' as StockFeed }))
     assert.equal(error.code, 'UNKNOWN_FEED')
     assert.equal(error.hint, 'did you mean iex?')
-    const far = thrown(() => alpaca({ ...KEYS, feed: 'bloomberg' as AlpacaFeed }))
+    const far = thrown(() => alpaca({ ...KEYS, feed: 'bloomberg' as StockFeed }))
     assert.equal(far.hint, 'known: iex, sip, delayed_sip, boats, overnight, test')
     for (const feed of ['toString', '__proto__', '']) {
-      const { code } = thrown(() => alpaca({ ...KEYS, feed: feed as AlpacaFeed }))
+      const { code } = thrown(() => alpaca({ ...KEYS, feed: feed as StockFeed }))
       assert.equal(code, 'UNKNOWN_FEED')
     }
   })
@@ -130,7 +131,7 @@ describe('options', () => {
   })
 
   test('each feed has its address, and its codec in the upgrade', () => {
-    const urls: Readonly<Record<AlpacaFeed, string>> = {
+    const urls: Readonly<Record<StockFeed, string>> = {
       iex: 'wss://stream.data.alpaca.markets/v2/iex',
       sip: 'wss://stream.data.alpaca.markets/v2/sip',
       delayed_sip: 'wss://stream.data.alpaca.markets/v2/delayed_sip',
@@ -139,7 +140,7 @@ describe('options', () => {
       test: 'wss://stream.data.alpaca.markets/v2/test',
     }
     for (const [feed, url] of Object.entries(urls)) {
-      assert.equal(json({ feed: feed as AlpacaFeed }).url, url)
+      assert.equal(json({ feed: feed as StockFeed }).url, url)
     }
     assert.equal(alpacaDescription(KEYS).url, urls.iex)
     assert.equal(json({ url: 'ws://127.0.0.1:1/v2/iex' }).url, 'ws://127.0.0.1:1/v2/iex')
@@ -148,7 +149,7 @@ describe('options', () => {
   })
 
   test('the nature of the data is said', () => {
-    const nature = (feed: AlpacaFeed) => alpaca({ ...KEYS, feed }).capabilities.nature
+    const nature = (feed: StockFeed) => alpaca({ ...KEYS, feed }).capabilities.nature
     assert.equal(nature('iex'), 'live')
     assert.equal(nature('delayed_sip'), 'delayed')
     assert.equal(nature('test'), 'test')
@@ -168,7 +169,7 @@ describe('options', () => {
 })
 
 describe('requests', () => {
-  const ask = (topics: readonly Topic[], options?: Partial<AlpacaOptions>) =>
+  const ask = (topics: readonly Topic[], options?: AlpacaStockOptions) =>
     messages(json(options).subscribe(topics, topics))
 
   test('each kind goes to its channel', () => {
@@ -239,7 +240,7 @@ describe('requests', () => {
           ...description.subscribe(topics, topics),
           ...description.unsubscribe(topics, []),
         ]
-        const longest = Math.max(...said.map(({ frame }) => Buffer.byteLength(frame)))
+        const longest = Math.max(...said.map(({ frame }) => Buffer.byteLength(frame as string)))
         assert.ok(longest <= 16_384, `${longest} bytes`)
       }
       const requests = json().subscribe(topics, topics)

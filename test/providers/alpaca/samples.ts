@@ -1,6 +1,6 @@
 /**
  * Messages from Alpaca's documentation, word for word, and the events they are.
- * https://docs.alpaca.markets/docs/real-time-stock-pricing-data
+ * https://docs.alpaca.markets/docs/real-time-stock-pricing-data, and those of crypto, options and news beside it.
  */
 import type { EventFields } from '../../../src/market/events.ts'
 
@@ -170,7 +170,7 @@ export const SAMPLES: readonly Sample[] = [
       },
       ...{ nanos: 122_560, price: 2.84, size: 1, exchange: 'N', conditions: ['S'] },
     },
-    exact: false,
+    exact: true,
   },
   {
     name: 'a quote of an option',
@@ -184,7 +184,84 @@ export const SAMPLES: readonly Sample[] = [
       ...{ nanos: 261_568, bid: 9.46, bidSize: 53, ask: 9.66, askSize: 38, bidExchange: 'C' },
       ...{ askExchange: 'C', conditions: ['A'] },
     },
+    exact: true,
+  },
+  {
+    name: 'a trade of crypto, its id beyond 2^53',
+    json: '{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"2024-03-12T10:27:48.858228144Z","i":3447222699101865076,"tks":"S"}',
+    event: {
+      ...{ type: 'trade', symbol: 'AVAX/USD', timestamp: ms('2024-03-12T10:27:48.858Z') },
+      ...{ nanos: 228_144, price: 47.299, size: 29.205707815, id: '3447222699101865076' },
+      side: 'sell',
+    },
+    exact: true,
+  },
+  {
+    name: 'a quote of crypto: no exchanges',
+    json: '{"T":"q","S":"BAT/USD","bp":0.35718,"bs":13445.46,"ap":0.3581,"as":13561.902,"t":"2024-03-12T10:29:43.111588173Z"}',
+    event: {
+      ...{ type: 'quote', symbol: 'BAT/USD', timestamp: ms('2024-03-12T10:29:43.111Z') },
+      ...{ nanos: 588_173, bid: 0.35718, bidSize: 13_445.46, ask: 0.3581, askSize: 13_561.902 },
+    },
+    exact: true,
+  },
+  {
+    name: 'a minute of crypto without a trade',
+    json: '{"T":"b","S":"BTC/USD","o":71856.1435,"h":71856.1435,"l":71856.1435,"c":71856.1435,"v":0,"t":"2024-03-12T10:37:00Z","n":0,"vw":0}',
+    event: {
+      ...{ type: 'bar', symbol: 'BTC/USD', timestamp: ms('2024-03-12T10:37:00Z'), interval: '1m' },
+      ...{ open: 71_856.1435, high: 71_856.1435, low: 71_856.1435, close: 71_856.1435 },
+      ...{ volume: 0, tradeCount: 0, final: true, revision: 0 },
+    },
     exact: false,
+  },
+  {
+    name: 'a whole book',
+    json: '{"T":"o","S":"BTC/USD","t":"2024-03-12T10:38:50.79613221Z","b":[{"p":71859.53,"s":0.27994},{"p":71849.4,"s":0.553986}],"a":[{"p":71939.7,"s":0.83953},{"p":71940.4,"s":0.28025}],"r":true}',
+    event: {
+      ...{ type: 'book', symbol: 'BTC/USD', timestamp: ms('2024-03-12T10:38:50.796Z') },
+      ...{ nanos: 132_210, snapshot: true },
+      bids: [
+        [71_859.53, 0.27994],
+        [71_849.4, 0.553986],
+      ],
+      asks: [
+        [71_939.7, 0.83953],
+        [71_940.4, 0.28025],
+      ],
+    },
+    exact: true,
+  },
+  {
+    name: 'a level set',
+    json: '{"T":"o","S":"MKR/USD","t":"2024-03-12T10:39:39.445492807Z","b":[],"a":[{"p":2614.587,"s":12.5308}]}',
+    event: {
+      ...{ type: 'book', symbol: 'MKR/USD', timestamp: ms('2024-03-12T10:39:39.445Z') },
+      ...{ nanos: 492_807, snapshot: false, bids: [], asks: [[2_614.587, 12.5308]] },
+    },
+    exact: true,
+  },
+  {
+    name: 'a level removed',
+    json: '{"T":"o","S":"CRV/USD","t":"2024-03-12T10:39:40.501160019Z","b":[{"p":0.7904,"s":0}],"a":[]}',
+    event: {
+      ...{ type: 'book', symbol: 'CRV/USD', timestamp: ms('2024-03-12T10:39:40.501Z') },
+      ...{ nanos: 160_019, snapshot: false, bids: [[0.7904, 0]], asks: [] },
+    },
+    exact: true,
+  },
+  {
+    name: 'an article',
+    json: '{"T":"n","id":24918784,"headline":"Corsair Reports Purchase Of Majority Ownership In iDisplay, No Terms Disclosed","summary":"Corsair Gaming, Inc. (NASDAQ:CRSR)","author":"Benzinga Newsdesk","created_at":"2022-01-05T22:00:37Z","updated_at":"2022-01-05T22:00:38Z","url":"https://www.benzinga.com/m-a/22/01/24918784/corsair-reports-purchase-of-majority-ownership-in-idisplay-no-terms-disclosed","content":"<p>Corsair Gaming, Inc.","symbols":["CRSR"],"source":"benzinga"}',
+    event: {
+      ...{ type: 'news', symbol: 'CRSR', symbols: ['CRSR'], id: 24_918_784 },
+      headline: 'Corsair Reports Purchase Of Majority Ownership In iDisplay, No Terms Disclosed',
+      ...{ summary: 'Corsair Gaming, Inc. (NASDAQ:CRSR)', author: 'Benzinga Newsdesk' },
+      ...{ timestamp: ms('2022-01-05T22:00:38Z'), createdAt: ms('2022-01-05T22:00:37Z') },
+      url: 'https://www.benzinga.com/m-a/22/01/24918784/corsair-reports-purchase-of-majority-ownership-in-idisplay-no-terms-disclosed',
+      ...{ content: '<p>Corsair Gaming, Inc.', publisher: 'benzinga' },
+    },
+    exact: true,
   },
 ]
 
@@ -210,7 +287,6 @@ export const GOLDEN = {
     '918aa154a162a153a3535059a16fcb40784fc28f5c28f6a168cb407852147ae147aea16ccb40784f999999999aa163cb407851eb851eb852a176cdc0e2a16ecd01cda27677cb4078510091c08744a174d6ff603402b4',
     '[{"T":"b","S":"SPY","o":388.985,"h":389.13,"l":388.975,"c":389.12,"v":49378,"n":461,"vw":389.062639,"t":"2021-02-22T19:15:00Z"}]',
   ],
-  // Of the crypto stream: the taker's side `tks` is not read from the stock stream.
   'crypto trade': [
     '9187a154a174a153a8415641582f555344a170cb4047a645a1cac083a173cb403d34a94471f4e5a174d7ffcc9e16c065f02e24a169cf2fd6fec7d9a14474a3746b73a153',
     '[{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"2024-03-12T10:27:48.858228144Z","i":3447222699101865076,"tks":"S"}]',

@@ -221,7 +221,7 @@ describe('refusals', () => {
     ['/v2/stocks', 404, /Not Found/],
     ['/v2/stocks/SPY', 404, /Not Found/],
     ['/v2/stocks/SPY/trades/latest/x', 404, /Not Found/],
-    ['/v1beta3/crypto/us/trades?symbols=BTC/USD', 404, /Not Found/],
+    ['/v1beta3/crypto/mars/trades?symbols=BTC/USD', 404, /Not Found/],
     ['/v2/stocks/%E0%A4%A/trades', 400, /invalid path/],
     ['/v2/stocks/trades', 400, /symbols is required/],
     ['/v2/stocks/trades?symbols=SPY,,TSLA', 400, /invalid symbol/],

@@ -37,6 +37,8 @@ export function takeNotes(
     rejected: (topics, reason) => notes.refusals.push(...topics.map(topic => ({ topic, reason }))),
     room: () => undefined,
     unknown: () => {},
+    broken: () => {},
+    outage: () => {},
     malformed: (_frame, reason) => {
       throw new Error(`the simulated market sent a malformed frame: ${reason}`)
     },
