@@ -93,6 +93,111 @@ async function until(what: string, done: () => boolean): Promise<void> {
 
 const subscribed = (venue: ScriptedVenue) => venue.connections[0]?.subscribed ?? {}
 
+describe('the official client 4.0.2 on crypto', () => {
+  const venue = scriptedVenue({ server: { accounts: { PKTEST: 's3cret' }, slotMs: 0 } })
+  const heard = { trades: [] as Heard['trades'], books: [] as Heard['trades'] }
+  let stream: Stream & { subscribeForOrderbooks(symbols: string[]): void }
+  after(async () => {
+    stream?.disconnect()
+    await venue.close()
+  })
+  const coin = createEvent({
+    ...{ type: 'trade', symbol: 'BTC/USD', source: 'venue', price: 71_856.14, size: 0.25 },
+    ...{ timestamp: AT, nanos: 232_225, id: '3447222699101865076', side: 'sell' },
+  })
+  const book = (snapshot: boolean, ...bids: [number, number][]) =>
+    createEvent({
+      ...{ type: 'book', symbol: 'BTC/USD', source: 'venue', timestamp: AT, bids },
+      ...{ asks: snapshot ? [[71_939.7, 0.5]] : [], snapshot },
+    })
+
+  test('gets the whole book, its changes, and trades with every digit of their ids', async () => {
+    const { url } = await venue.listen()
+    venue.deliver([book(true, [71_859.53, 0.28], [71_849.4, 0.55])])
+    const { Alpaca } = require('alpaca-v4')
+    const alpaca = new Alpaca({ ...keys, paper: true })
+    stream = alpaca.marketData.cryptoStream({ url: `${url}/v1beta3/crypto/us` })
+    const client = stream as unknown as Record<string, (fn: unknown) => void>
+    client.onTrade!((trade: Record<string, unknown>) => heard.trades.push(lower(trade)))
+    client.onOrderbook!((one: Record<string, unknown>) => heard.books.push(lower(one)))
+    stream.onConnect(() => {
+      stream.subscribeForTrades(['BTC/USD'])
+      stream.subscribeForOrderbooks(['BTC/USD'])
+    })
+    stream.connect()
+    await until('the book comes', () => heard.books.length > 0)
+    assert.deepEqual(subscribed(venue), { trades: ['BTC/USD'], orderbooks: ['BTC/USD'] })
+    venue.deliver([coin, book(false, [71_849.4, 0])])
+    await until('the change comes', () => heard.books.length > 1)
+    assert.equal(heard.books.length, 2, 'one whole book, though it asks twice')
+    const [whole, change] = heard.books
+    assert.deepEqual(
+      [whole!.Symbol, whole!.Reset, whole!.Bids, whole!.Asks],
+      [
+        ...['BTC/USD', true],
+        [
+          { price: 71_859.53, size: 0.28 },
+          { price: 71_849.4, size: 0.55 },
+        ],
+        [{ price: 71_939.7, size: 0.5 }],
+      ],
+    )
+    assert.deepEqual([change!.Reset, change!.Bids], [false, [{ price: 71_849.4, size: 0 }]])
+    const [t] = heard.trades
+    assert.deepEqual(
+      [t!.Symbol, t!.Price, t!.Size, t!.IdRaw, t!.TakerSide, t!.TimestampRaw],
+      [
+        ...['BTC/USD', 71_856.14, 0.25, '3447222699101865076', 'S'],
+        '2024-01-15T14:30:01.208232225Z',
+      ],
+    )
+  })
+})
+
+test('the official client 4.0.2 reads options and news', async () => {
+  const venue = scriptedVenue({ server: { accounts: { PKTEST: 's3cret' } } })
+  const { url } = await venue.listen()
+  const { Alpaca } = require('alpaca-v4')
+  const { marketData } = new Alpaca({ ...keys, paper: true })
+  const heard: Record<string, unknown>[] = []
+  const call = 'AAPL240315C00172500'
+  const options = marketData.optionStream({ url: `${url}/v1beta1/indicative` })
+  options.onTrade((trade: Record<string, unknown>) => heard.push(lower(trade)))
+  options.onConnect(() => options.subscribeForTrades([call]))
+  const news = marketData.newsStream({ url: `${url}/v1beta1/news` })
+  news.onNews((article: Record<string, unknown>) => heard.push(lower(article)))
+  news.onConnect(() => news.subscribeForNews(['AAPL']))
+  try {
+    for (const stream of [options, news]) stream.connect()
+    const lists = () => venue.connections.flatMap(one => Object.keys(one.subscribed))
+    await until('both are subscribed', () => lists().length === 2)
+    venue.deliver([
+      createEvent({
+        ...{ type: 'trade', symbol: call, source: 'venue', price: 2.84, size: 1, timestamp: AT },
+        ...{ exchange: 'N', conditions: ['S'] },
+      }),
+    ])
+    await until('the trade comes', () => heard.length === 1)
+    const [trade] = heard
+    assert.deepEqual([trade!.Symbol, trade!.Price, trade!.Exchange], [call, 2.84, 'N'])
+    venue.deliver([
+      createEvent({
+        ...{ type: 'news', symbol: 'AAPL', symbols: ['AAPL', 'BTC/USD'], timestamp: AT, id: 7 },
+        ...{ source: 'venue', headline: 'Über alles', createdAt: AT, publisher: 'benzinga' },
+      }),
+    ])
+    await until('the article comes', () => heard.length === 2)
+    const article = heard[1]!
+    assert.deepEqual(
+      [article.Headline, article.Symbols, article.Source],
+      ['Über alles', ['AAPL', 'BTCUSD'], 'benzinga'],
+    )
+  } finally {
+    for (const stream of [options, news]) stream.disconnect()
+    await venue.close()
+  }
+})
+
 for (const client of CLIENTS) {
   describe(`the official client ${client.name}`, () => {
     // It reconnects after a cut at once; the venue shall not hold its slot against it.
