@@ -11,6 +11,9 @@ export const SYMBOLS: readonly string[] = makeSymbols(500)
 /** Events in one round of data: enough that caches see something new. */
 export const ROUND = 32_768
 
+/** Events of a round that is not repeated within a run: the whole engine would leave out what comes twice. */
+export const LONG_ROUND = 1_048_576
+
 /** Events as a busy market sends them. `source` and `receivedAt` are the caller's to compare or ignore. */
 export function sampleEvents(count: number, seed = 1): MarketEvent[] {
   const random = seededRandom(seed)
@@ -60,6 +63,40 @@ export function jsonFrames(events: readonly MarketEvent[], perFrame: number): Bu
 export function msgpackFrames(events: readonly MarketEvent[], perFrame: number): Buffer[] {
   return chunks(events, perFrame).map(chunk => Buffer.from(encodePack(chunk)))
 }
+
+/** The same market as frames of Polygon's stock stream, with every key its pages document. */
+export function polygonFrames(events: readonly MarketEvent[], perFrame: number): Buffer[] {
+  const random = seededRandom(3)
+  const int = (below: number) => Math.floor(random() * below)
+  const messages = events.map((event, q) => JSON.stringify(polygonMessage(event, q, int)))
+  return chunks(messages, perFrame).map(chunk => Buffer.from(`[${chunk.join()}]`))
+}
+
+function polygonMessage(event: MarketEvent, q: number, int: (below: number) => number): object {
+  const { symbol: sym, timestamp: t } = event
+  const z = 1 + int(3)
+  switch (event.type) {
+    case 'trade': {
+      const { price: p, size: s } = event
+      const c = POLYGON_CONDITIONS[int(POLYGON_CONDITIONS.length)]
+      const ids = { x: 1 + int(21), i: String(event.id) }
+      return { ev: 'T', sym, ...ids, z, p, s, ...(c && { c }), t, pt: t - int(20), q: 1e6 + q }
+    }
+    case 'quote': {
+      const { bid: bp, bidSize: bs, ask: ap, askSize: as } = event
+      const sides = { bx: 1 + int(21), bp, bs, ax: 1 + int(21), ap, as }
+      return { ev: 'Q', sym, ...sides, c: 1, ...(int(8) === 0 && { i: [604] }), t, q: 1e6 + q, z }
+    }
+    case 'bar': {
+      const { open: o, close: c, high: h, low: l, volume: v, vwap: vw } = event
+      const day = { v, av: 1e6 + int(1e6), op: o, vw }
+      return { ev: 'AM', sym, ...day, o, c, h, l, a: vw, z: 1 + int(200), s: t, e: t + 60_000 }
+    }
+  }
+  throw new Error(`no ${event.type} in this bench`)
+}
+
+const POLYGON_CONDITIONS = [undefined, [37], [12, 37], [14, 41], [14, 37, 41], [0, 12]]
 
 function chunks<T>(list: readonly T[], size: number): T[][] {
   const parts: T[][] = []

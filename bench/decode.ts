@@ -14,13 +14,21 @@ import type { Reading } from '../src/providers/alpaca/messages.ts'
 import { PlainJsonDecoder } from '../src/providers/alpaca/plain.ts'
 import { JsonScanner } from '../src/providers/alpaca/scan-json.ts'
 import { MsgpackScanner } from '../src/providers/alpaca/scan-msgpack.ts'
-import { jsonFrames, msgpackFrames, ROUND, sampleEvents } from './data.ts'
+import { PolygonDecoder } from '../src/providers/polygon/codec.ts'
+import { MARKETS } from '../src/providers/polygon/markets.ts'
+import type { Reading as PolygonReading } from '../src/providers/polygon/messages.ts'
+import { PlainDecoder as PolygonPlainDecoder } from '../src/providers/polygon/plain.ts'
+import { Statuses } from '../src/providers/polygon/statuses.ts'
+import { jsonFrames, msgpackFrames, polygonFrames, ROUND, sampleEvents } from './data.ts'
 import { median, type Row, report, spread } from './table.ts'
 
 const RING = 4_096
 const SIZES = [1, 8, 64] as const
 /** Variants timed; `parse` is the peer. */
-const VARIANTS = ['parse', 'map', 'json', 'msgpack', 'json-skip', 'msgpack-skip'] as const
+const VARIANTS = [
+  ...(['parse', 'map', 'json', 'msgpack', 'json-skip', 'msgpack-skip'] as const),
+  ...(['polygon-parse', 'polygon', 'polygon-skip'] as const),
+] as const
 type Variant = (typeof VARIANTS)[number]
 
 const ring: unknown[] = new Array(RING).fill(undefined)
@@ -52,6 +60,8 @@ export async function main({
     }
     const digests = (['map', 'json', 'msgpack'] as const).map(v => results.get(v)![0]!.digest)
     if (new Set(digests).size !== 1) throw new Error(`${size} a frame: the decoders differ`)
+    const [scanned, plain] = (['polygon', 'polygon-parse'] as const).map(v => results.get(v)![0])
+    if (scanned?.digest !== plain?.digest) throw new Error(`${size} a frame: Polygon's differ`)
     rows.push(...rowsOf(size, BUDGETS[index]!, results, rounds))
   }
   report(rows, json)
@@ -91,6 +101,9 @@ function rowsOf(
     row('msgpack-skip', 'parse'),
     bytes('json'),
     bytes('msgpack'),
+    row('polygon', 'polygon-parse', least),
+    row('polygon-skip', 'polygon-parse'),
+    bytes('polygon'),
   ]
 }
 
@@ -101,6 +114,9 @@ const TITLES: Readonly<Record<Variant, string>> = {
   msgpack: 'msgpack decoder',
   'json-skip': 'JSON scanner, unwanted',
   'msgpack-skip': 'msgpack decoder, unwanted',
+  'polygon-parse': 'JSON.parse of Polygon',
+  polygon: 'Polygon scanner',
+  'polygon-skip': 'Polygon scanner, unwanted',
 }
 
 function inProcess(variant: Variant, size: number): Measured {
@@ -113,10 +129,12 @@ function inProcess(variant: Variant, size: number): Measured {
 /** Runs in a process of its own. */
 function measure(variant: Variant, size: number): Measured {
   const events = sampleEvents(ROUND)
-  const binary = variant.startsWith('msgpack')
-  const frames = binary ? msgpackFrames(events, size) : jsonFrames(events, size)
+  const [form] = variant.split('-')
+  const framesOf =
+    form === 'msgpack' ? msgpackFrames : form === 'polygon' ? polygonFrames : jsonFrames
+  const frames = framesOf(events, size)
   const pass = passOf(variant)
-  const digest = variant.endsWith('skip') || variant === 'parse' ? '' : digestOf(variant, frames)
+  const digest = /skip$|^parse$/.test(variant) ? '' : digestOf(variant, frames)
   for (let n = 0; n < 25; n++) for (const frame of frames) pass(frame)
 
   globalThis.gc!()
@@ -145,7 +163,7 @@ function passOf(variant: Variant): (frame: Buffer) => void {
     },
     unknown: () => {},
   }
-  if (variant === 'parse') {
+  if (variant.endsWith('parse')) {
     return frame => {
       for (const message of JSON.parse(frame.toString())) ring[at++ & (RING - 1)] = message
     }
@@ -163,6 +181,7 @@ function decoderOf(variant: Variant): Decoder {
   const nothing: Interest = { revision: 1, mask: () => 0 }
   const everything: Interest = { revision: 1, mask: () => -1 }
   const interest = variant.endsWith('skip') ? nothing : everything
+  if (variant.startsWith('polygon')) return new PolygonDecoder(polygonReading(interest))
   const reading: Reading = { source: 'alpaca', interest, flags: 0, feed: 'iex' }
   return variant.startsWith('json') ? new JsonScanner(reading) : new MsgpackScanner(reading)
 }
@@ -181,6 +200,10 @@ function digestOf(variant: Variant, frames: readonly Buffer[]): string {
       }
       decoder.decode(frame, false, 1, { event, control: () => {}, malformed: fail, unknown: fail })
     })
+  // In the process of the peer: it would spoil the scanner's.
+  if (variant === 'polygon-parse') {
+    return by(new PolygonPlainDecoder(polygonReading({ revision: 1, mask: () => -1 })))
+  }
   if (variant !== 'map') return by(decoderOf(variant))
   const mapped = collect((frame, event) => {
     for (const message of JSON.parse(frame.toString())) event(mapMessage(message, 1))
@@ -188,6 +211,11 @@ function digestOf(variant: Variant, frames: readonly Buffer[]): string {
   const plain = by(new PlainJsonDecoder({ ...READING, interest: { revision: 1, mask: () => -1 } }))
   if (plain !== mapped) throw new Error('the plain decoder differs')
   return mapped
+}
+
+function polygonReading(interest: Interest): PolygonReading {
+  const statuses = new Statuses(() => undefined)
+  return { source: 'polygon', interest, flags: 0, market: MARKETS.stocks, lot: 1, statuses }
 }
 
 const READING = { source: 'alpaca', flags: 0, feed: 'iex' } as const

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { WebSocketServer } from 'ws'
 import { decodeMsgpack, encodeMsgpack } from '../src/base/msgpack.ts'
 import { encodeJson, encodePack } from '../src/providers/alpaca/encode.ts'
-import { ROUND, sampleEvents } from './data.ts'
+import { LONG_ROUND, ROUND, sampleEvents } from './data.ts'
 
 const CHANNELS = ['trades', 'quotes', 'bars', 'updatedBars', 'dailyBars', 'statuses', 'lulds']
 const rounds = new Map<string, Buffer[]>()
@@ -14,20 +14,20 @@ const CHUNK_BYTES = 256 * 1024
  * The round as WebSocket frames of `batch` messages, ready for the wire, in chunks of whole frames: `ws` puts its
  * pongs between our writes.
  */
-function round(packed: boolean, batch: number): Buffer[] {
-  const key = `${packed} ${batch}`
+function round(packed: boolean, batch: number, length: number): Buffer[] {
+  const key = `${packed} ${batch} ${length}`
   const held = rounds.get(key)
   if (held) return held
-  const events = sampleEvents(ROUND)
+  const events = sampleEvents(length)
   const chunks: Buffer[] = []
   let parts: Buffer[] = []
   let bytes = 0
-  for (let i = 0; i < ROUND; i += batch) {
+  for (let i = 0; i < length; i += batch) {
     const some = events.slice(i, i + batch)
     const payload = packed ? Buffer.from(encodePack(some)) : Buffer.from(encodeJson(some))
     parts.push(frameHeader(packed ? 2 : 1, payload.length), payload)
     bytes += payload.length
-    if (bytes < CHUNK_BYTES && i + batch < ROUND) continue
+    if (bytes < CHUNK_BYTES && i + batch < length) continue
     chunks.push(Buffer.concat(parts))
     parts = []
     bytes = 0
@@ -54,7 +54,8 @@ const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDefla
 server.on('connection', (client, request) => {
   const packed = request.headers['content-type'] === 'application/msgpack'
   const batch = Number(/batch=(\d+)/.exec(request.url ?? '')?.[1] ?? 1)
-  const data = round(packed, batch)
+  const long = request.url?.includes('round=long') ?? false
+  const data = round(packed, batch, long ? LONG_ROUND : ROUND)
   const say = (message: object) =>
     client.send(packed ? encodeMsgpack([message]) : JSON.stringify([message]))
   const held = Object.fromEntries(CHANNELS.map(channel => [channel, new Set<string>()]))

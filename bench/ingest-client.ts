@@ -2,8 +2,9 @@
 // ingest-client VARIANT URL MESSAGES → one line of JSON.
 import { createRequire } from 'node:module'
 import WebSocket from 'ws'
-import { openFeed } from '../src/feed/feed.ts'
+import { type Feed, type FeedOptions, openFeed } from '../src/feed/feed.ts'
 import { alpaca } from '../src/providers/alpaca/index.ts'
+import { memoryTape } from '../src/tape/memory.ts'
 import { SYMBOLS } from './data.ts'
 
 const [variant, url, messages] = process.argv.slice(2) as [string, string, string]
@@ -42,13 +43,18 @@ const bar = (object: object) => {
   count(object)
 }
 
+/** The venue of this bench sends the same frames round and round. */
+const BARE: FeedOptions = { duplicates: true, repair: { policy: 'off' } }
+
 const symbols = [...SYMBOLS]
 const keys = { keyId: 'bench', secretKey: 'bench', secret: 'bench' }
 const require = createRequire(import.meta.url)
 
 const variants: Record<string, () => void> = {
-  'tickwire msgpack': () => tickwire('msgpack'),
-  'tickwire JSON': () => tickwire('json'),
+  'tickwire msgpack': () => tickwire('msgpack', BARE),
+  'tickwire JSON': () => tickwire('json', BARE),
+  // As a user gets it, with a tape: duplicates, quarantine, repair, health.
+  'tickwire, the whole engine': () => tickwire('msgpack', {}).pipe(memoryTape()),
   'ws + JSON.parse': () => {
     const socket = new WebSocket(url, { perMessageDeflate: false })
     socket.on('message', (data: Buffer) => {
@@ -92,16 +98,16 @@ const variants: Record<string, () => void> = {
   },
 }
 
-function tickwire(codec: 'json' | 'msgpack'): void {
-  // The venue of this bench sends the same frames round and round.
+function tickwire(codec: 'json' | 'msgpack', options: FeedOptions): Feed {
   const provider = alpaca({ key: 'bench', secret: 'bench', url, codec })
-  const feed = openFeed(provider, { duplicates: true, leases: false })
+  const feed = openFeed(provider, { ...options, leases: false })
   feed.on('*', event => {
     if (event.type === 'trade') trade(event, event.size)
     else if (event.type === 'quote') quote(event)
     else if (event.type === 'bar') bar(event)
   })
   void feed.subscribe({ trades: symbols, quotes: symbols, bars: symbols })
+  return feed
 }
 
 variants[variant]?.()

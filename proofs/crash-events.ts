@@ -10,18 +10,29 @@ import {
 /** Counters of one run of a writer begin at a multiple of this, plus one. */
 export const GENERATION = 100_000_000
 
+/** Runs of a writer number up to here; from here on they are batches from elsewhere. */
+export const BATCHES = 50
+
+const DAY_MS = 86_400_000
 const BASE = Date.UTC(2024, 0, 16, 14, 30)
+/** From one event to the next, by the venue's time: 2,400 make a day, so that a short run sees some of them end. */
+const STEP_MS = 36_000
 const SYMBOLS = Array.from({ length: 60 }, (_, i) => `SYM${i}`)
 const EXCHANGES = ['V', 'P', 'Q', 'K'] as const
 const CONDITIONS = [['@'], ['@', 'I'], ['@', 'F']] as const
 
-/** Mostly trades, some of them taken back, and now and then news that is long. */
+/**
+ * Mostly trades, some of them taken back, and now and then news that is long; some come days late. Each run begins three
+ * days after the one before did, so the first of its events are of days that are over.
+ */
 export function eventOf(id: number): MarketEvent {
   const mix = scramble(id)
   const symbol = SYMBOLS[mix % SYMBOLS.length]!
   const generation = Math.floor(id / GENERATION)
-  const timestamp = BASE + generation * 3_600_000 + Math.floor((id % GENERATION) / 50)
-  const receivedAt = timestamp + (mix % 1_000) / 1_000
+  const day = generation < BATCHES ? generation * 3 : generation - BATCHES
+  const time = BASE + day * DAY_MS + (id % GENERATION) * STEP_MS
+  const receivedAt = time + (mix % 1_000) / 1_000
+  const timestamp = time - ((mix >>> 20) % 50 === 0 ? (1 + (mix % 3)) * DAY_MS : 0)
   const exchange = EXCHANGES[mix % EXCHANGES.length]!
   const kind = (mix >>> 10) % 1_000
   const [price, size] = [1 + (mix % 60_000) / 100, 1 + (mix % 700)]
@@ -38,6 +49,14 @@ export function eventOf(id: number): MarketEvent {
   }
   const content = `${mix} `.repeat(mix % 2_000)
   return createEvent({ type: 'news', ...head, id, headline: `${mix}`, symbols: [symbol], content })
+}
+
+/** Events of a batch from elsewhere that nothing else has. */
+export const BATCH = 300
+
+/** The counter of an event of a batch that comes from elsewhere. */
+export function mergedId(batch: number, index: number): number {
+  return (BATCHES + batch) * GENERATION + index + 1
 }
 
 /** The counter of an event of {@link eventOf}. */

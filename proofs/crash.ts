@@ -1,5 +1,7 @@
 // A process that records is killed at random moments, over and over on one folder, while readers inside of it and a
 // process that follows its files say what they see. Afterwards everything they saw is there, under the same numbers.
+// At the same time another one, with a store beside its tape, is killed too: see crash-store.ts; and one that keeps
+// PostgreSQL and Redis, with these servers: see crash-servers.ts.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -16,18 +18,33 @@ import { inspectTape } from '../src/tape/file/inspect.ts'
 import { eventOf, GENERATION } from './crash-events.ts'
 import type { FollowerPlan } from './crash-follower.ts'
 import { losePower } from './crash-power.ts'
+import { serversRound, serversSummary } from './crash-servers.ts'
 import { type Place, type Run, Sight } from './crash-sight.ts'
+import { storeRound, storeSummary } from './crash-store.ts'
 import type { WriterPlan } from './crash-writer.ts'
 
+/** What the rounds so far were worth. */
+export const summary = () => [storeSummary(), serversSummary()].filter(Boolean).join('\n')
+
+const OF_TAPE = ['written', 'writes', 'reservation', 'handoff'] as const
+const OF_STORE = ['transaction', 'hold'] as const
+/** Ways that need servers of our own: where there are none, they cannot be found out. */
+export const OF_SERVERS = ['rows', 'together'] as const
 /**
- * Ways to break it, each of which must make rounds fail: `written` a disk that says so before it has, `writes` one that
- * leaves some out, `reservation` no number promised beyond what is on the disk, `handoff` events handed on before they are written.
+ * Ways to break it, each of which must make rounds fail. Of the tape: `written` a disk that says so before it has, `writes`
+ * one that leaves some out, `reservation` no number promised beyond what is on the disk, `handoff` events handed on before
+ * they are written. Of the store: `transaction` its position committed apart from the rows, `hold` a tape not told what the
+ * store has yet to read. Of servers: `rows` PostgreSQL's position committed before the rows, `together` the same in Redis.
  */
-export const MUTATIONS = ['written', 'writes', 'reservation', 'handoff'] as const
+export const MUTATIONS = [...OF_TAPE, ...OF_STORE, ...OF_SERVERS] as const
 export type Mutation = (typeof MUTATIONS)[number]
+
+/** Parts that a round can be of alone (`--at`): the tape, the embedded store, PostgreSQL and Redis. */
+export const PLACES = ['tape', 'store', 'servers'] as const
 
 export interface RoundOptions {
   readonly without?: Mutation | undefined
+  readonly at?: (typeof PLACES)[number] | undefined
 }
 
 /** How long a process may take for what it is waited for, ms. */
@@ -51,10 +68,22 @@ interface Claims {
 
 /** One experiment; returns what did not hold. */
 export async function round(seed: number, options: RoundOptions = {}): Promise<string[]> {
+  const { without, at } = options
+  const isOf = (place: string, ways: readonly string[]) =>
+    (at === undefined || at === place) && (without === undefined || ways.includes(without))
+  const faults = await Promise.all([
+    isOf('tape', OF_TAPE) ? tapeRound(seed, options) : [],
+    isOf('store', OF_STORE) ? storeRound(seed, without) : [],
+    isOf('servers', OF_SERVERS) ? serversRound(seed, without) : [],
+  ])
+  return faults.flat().slice(0, MOST)
+}
+
+async function tapeRound(seed: number, options: RoundOptions): Promise<string[]> {
   // A disk that takes nothing for long is told of in the stream, and is another experiment.
   for (let attempt = 1; attempt <= 3; attempt++) {
     const faults = await attemptRound(seed, options)
-    if (faults) return faults.slice(0, MOST)
+    if (faults) return faults
   }
   return ['the disk took nothing for too long, three times']
 }

@@ -1,4 +1,13 @@
-import { hasFlag, type MarketEvent, type Notice } from '../src/market/events.ts'
+import { BarBuilder } from '../src/derive/bars.ts'
+import { compareBars } from '../src/derive/bars-compare.ts'
+import { BAR_DEFAULTS, type FinalBar } from '../src/derive/bars-options.ts'
+import {
+  type Bar,
+  createEvent,
+  hasFlag,
+  type MarketEvent,
+  type Notice,
+} from '../src/market/events.ts'
 import type { Sent } from './repair-market.ts'
 
 export interface Terms {
@@ -8,7 +17,12 @@ export interface Terms {
   readonly deprived: boolean
   /** Whether the venue's own frames came in order. */
   readonly ordered: boolean
+  /** What is taken from the bars built of the recording: that they are revised, or that they know of holes. */
+  readonly without?: BarMutation | undefined
 }
+
+export const BAR_MUTATIONS = ['revise', 'holes'] as const
+export type BarMutation = (typeof BAR_MUTATIONS)[number]
 
 /** Compares what was recorded with what the venue sent; returns what is not as it should be. */
 export function compare(
@@ -18,20 +32,25 @@ export function compare(
 ): string[] {
   const faults: string[] = []
   const said = tape.flatMap((event, at) => (event.type === 'notice' ? [{ event, at }] : []))
-  const unrepaired = said.map(({ event }) => event).filter(({ notice }) => notice === 'unrepaired')
-  if (!terms.deprived && unrepaired.length > 0) faults.push(`unrepaired: ${unrepaired[0]!.message}`)
+  const notices = said.map(({ event }) => event)
+  const unrepaired = notices.filter(({ notice }) => notice === 'unrepaired')
+  const stays = unrepaired.find(one => !isTakenAgain(one, notices))
+  if (!terms.deprived && stays) faults.push(`unrepaired: ${stays.message}`)
   const wanted = byTopic(truth, ({ event }) => event)
   const got = byTopic(
     tape.map((event, at) => ({ event, at })).filter(({ event }) => event.type !== 'notice'),
     ({ event }) => event,
   )
+  let isWhole = true
   for (const [topic, sent] of wanted) {
     const came = got.get(topic) ?? []
+    if (!terms.deprived) faults.push(...outdated(topic, sent, came))
     const counts = new Map<string, number>()
     for (const { event } of came) add(counts, keyOf(event), 1)
     const missing = sent.filter(({ event }) => add(counts, keyOf(event), -1) < 0)
     const lost = missing.filter(one => !isExcused(one, unrepaired, terms, truth))
     const extra = [...counts].filter(([, count]) => count > 0)
+    if (missing.length + extra.length > 0) isWhole = false
     if (lost.length > 0) {
       const { event, at } = lost[0]!
       const when = `${(event.timestamp % 1e6) / 1e3}, sent ${(at % 1e6) / 1e3}`
@@ -47,7 +66,80 @@ export function compare(
     if (terms.ordered) faults.push(...misplaced(topic, sent, came, said, terms))
   }
   for (const topic of got.keys()) if (!wanted.has(topic)) faults.push(`${topic} was never sent`)
+  if (isWhole) faults.push(...differentBars(truth, tape, terms.without))
   return faults
+}
+
+/**
+ * Whether a hole was given up only because the venue refused its symbol for long, and is told to be filled since: when it
+ * was taken again.
+ */
+function isTakenAgain(stays: Notice, notices: readonly Notice[]): boolean {
+  if (!stays.message.includes('stays: the venue refuses it')) return false
+  const { kind, symbol } = stays
+  return notices
+    .slice(notices.indexOf(stays))
+    .some(one => one.notice === 'repaired' && one.kind === kind && one.symbol === symbol)
+}
+
+/** Bars whose last form on the tape is not the venue's last. */
+function outdated(topic: string, sent: readonly Sent[], came: readonly Came[]): string[] {
+  const lastOf = (list: readonly { readonly event: MarketEvent }[]) =>
+    new Map(list.flatMap(({ event }) => (event.type === 'bar' ? [[event.timestamp, event]] : [])))
+  const said = lastOf(came)
+  const wrong = [...lastOf(sent)].filter(([at, event]) => {
+    const last = said.get(at)
+    return last !== undefined && keyOf(last) !== keyOf(event)
+  })
+  return wrong.length > 0 ? [`${topic}: ${wrong.length} bars are not as they were last`] : []
+}
+
+/** Bars built from what was recorded, holes filled late and all, must end up as those of what was sent. */
+function differentBars(
+  truth: readonly Sent[],
+  tape: readonly MarketEvent[],
+  without: BarMutation | undefined,
+): string[] {
+  // Whatever the source is called: bars of two are two.
+  const sent = truth.map(({ event, at }) => createEvent({ ...event, source: '', receivedAt: at }))
+  const theirs = barsOf(sent, BAR_DEFAULTS.reviseMs).finals
+  return MEMORIES.flatMap(memory => {
+    const known = without === 'holes' ? tape.filter(({ type }) => type !== 'notice') : tape
+    return notThose(theirs, barsOf(known, without === 'revise' ? 0 : memory), memory)
+  })
+}
+
+/** What of the bars built of the recording is not as it should be. */
+function notThose(theirs: readonly FinalBar[], ours: Built, memory: number): string[] {
+  const { bars, differences } = compareBars(ours.finals, theirs)
+  const [first] = differences
+  if (!first) return bars > 0 ? [] : ['no bar could be built']
+  const { symbol, interval, timestamp, field } = first
+  const where = `${symbol} ${interval} at ${(timestamp % 1e6) / 1e3}: ${field} ${first.ours}, not ${first.theirs}`
+  const late = `${ours.late} came too late for bars kept ${memory / 1_000} s`
+  return [`${differences.length} fields of bars differ, ${late}, first ${where}`]
+}
+
+/**
+ * How long bars are kept, ms: as everybody has them, and little longer than trades are reported late, so that whatever is
+ * filled in later depends on what is told of holes.
+ */
+const MEMORIES = [BAR_DEFAULTS.reviseMs, 32_000] as const
+
+interface Built {
+  readonly finals: readonly FinalBar[]
+  /** Events that changed no bar, counted for each size. */
+  readonly late: number
+}
+
+function barsOf(events: readonly MarketEvent[], reviseMs: number): Built {
+  const finals: FinalBar[] = []
+  const options = { interval: ['1s', '1m'], reviseMs } as const
+  const builder = new BarBuilder(options, { final: bar => finals.push(bar) })
+  for (const event of events) if (event.type !== 'bar') builder.accept(event)
+  builder.advance(builder.now + 10 * 60_000)
+  const { tooLate, unmatched } = builder.stats()
+  return { finals, late: tooLate + unmatched }
 }
 
 interface Came {
@@ -76,28 +168,31 @@ function misplaced(
     latest = event
     places.set(keyOf(event), { rank, at })
   }
-  const passed: { readonly rank: number; readonly at: number }[] = []
+  const passed: { readonly rank: number; readonly at: number; readonly receivedAt: number }[] = []
   let most = 0
   for (const { event, at } of came) {
     const place = places.get(keyOf(event))
     if (!place) continue
     if (place.rank >= most) {
       most = place.rank
-      passed.push({ rank: place.rank, at })
+      passed.push({ rank: place.rank, at, receivedAt: event.receivedAt })
       continue
     }
     if (!hasFlag(event, 'repaired')) return [`${topic}: a live event came behind a later one`]
     // The hole it was in began to be filled after it was sent, and was closed at the next word of that.
-    const concerns = ({ kind, symbol }: Notice) =>
-      kind === event.type && (symbol === undefined || symbol === event.symbol)
+    const concerns = ({ kind, symbol }: Notice) => kind === event.type && symbol === event.symbol
     const words = said.filter(one => concerns(one.event))
     const closed = words.find(one => one.event.notice === 'repaired' && one.at > at)
     const gaps = words.filter(one => one.event.notice === 'gap' && one.at < at)
     const begun = gaps.find(one => one.event.receivedAt >= place.at) ?? gaps.at(-1)
     if (!closed || !begun) continue
     if (closed.event.receivedAt - begun.event.receivedAt >= maxHoldMs) continue
-    // What was delivered before the hole was known of cannot be helped.
-    if (!passed.some(one => one.rank > place.rank && one.at > begun.at && one.at < at)) continue
+    // What was delivered before the hole was known of cannot be helped, and nothing waits longer than it may: what an
+    // earlier break had kept back already is due sooner.
+    const due = closed.event.receivedAt - maxHoldMs
+    const early = (one: (typeof passed)[number]) =>
+      one.rank > place.rank && one.at > begun.at && one.at < at && one.receivedAt > due
+    if (!passed.some(early)) continue
     const when = (event.timestamp % 1e6) / 1e3
     return [`${topic}: what was missed at ${when} came behind live events that could have waited`]
   }
@@ -113,15 +208,24 @@ function isExcused(
 ): boolean {
   const kind = event.type === 'correction' || event.type === 'cancel' ? 'trade' : event.type
   if (kind !== event.type && at - tradeOf(event, truth) > overlapMs) return true
+  // History has a bar only as it was put right.
+  if (event.type === 'bar' && isRevised(event, truth)) return true
   return (
     deprived &&
     unrepaired.some(
       one =>
-        one.kind === kind &&
-        (one.symbol === undefined || one.symbol === event.symbol) &&
-        at >= one.from! - 1 &&
-        at <= one.to!,
+        one.kind === kind && one.symbol === event.symbol && at >= one.from! - 1 && at <= one.to!,
     )
+  )
+}
+
+function isRevised({ symbol, timestamp, revision }: Bar, truth: readonly Sent[]): boolean {
+  return truth.some(
+    ({ event: one }) =>
+      one.type === 'bar' &&
+      one.symbol === symbol &&
+      one.timestamp === timestamp &&
+      one.revision > revision,
   )
 }
 
@@ -178,8 +282,10 @@ function said(event: MarketEvent): string {
     }
     default: {
       const { receivedAt: _receivedAt, seq: _seq, flags: _flags, source: _source, ...rest } = event
-      // History says that bars are not adjusted, the stream says nothing of that.
-      if (event.type === 'bar') return JSON.stringify({ ...rest, adjustment: undefined })
+      // History says that bars are not adjusted, the stream says nothing of that; it does not say how often it put one right.
+      if (event.type === 'bar') {
+        return JSON.stringify({ ...rest, adjustment: undefined, revision: undefined })
+      }
       return JSON.stringify({ ...rest, timestamp: 0, nanos: 0, action: undefined })
     }
   }

@@ -4,12 +4,20 @@ import type { FaultOptions } from '../src/testing/faults.ts'
 /** Wrong answers of history that another question mends. */
 const SPOILS = [
   ...(['garbage', 'cut', 'endless', 'repeated', 'shuffled', 'outside', 'stranger'] as const),
+  ...(['priceless'] as const),
 ] as const
+
+interface Menu {
+  readonly sockets: boolean
+  readonly reorder: boolean
+  /** Whether history is taken away for good. */
+  readonly deprived: boolean
+}
 
 /** Any fault that a retry can mend; those that stop a feed have tests of their own. */
 export function nextFault(
   random: Random,
-  { sockets, reorder }: { readonly sockets: boolean; readonly reorder: boolean },
+  { sockets, reorder, deprived }: Menu,
 ): readonly FaultOptions[] {
   const brief = Math.floor(random() * (sockets ? 300 : 5_000)) + 1
   const times = 1 + Math.floor(random() * 3)
@@ -20,6 +28,8 @@ export function nextFault(
     { fault: 'close', code: pick([1_000, 1_001, 1_011]) },
     { fault: 'slow-client', silent: random() < 0.5 },
     { fault: 'restart', for: brief },
+    // No client takes it, or goes on behind it.
+    { fault: 'giant-frame' },
   ] as const)
   const opening: FaultOptions = pick([
     { fault: 'refuse', for: brief },
@@ -53,17 +63,25 @@ export function nextFault(
     { fault: 'rest-spoiled', how: pick(SPOILS) },
     ...(sockets ? [] : ([{ fault: 'rest-spoiled', how: 'silence' }] as const)),
   ] as const)
-  // Nothing tells that a mute connection has lost something but that it is silent, or ends.
+  // Nothing tells that a mute connection has lost something but that it is silent, or ends; a frame would never come.
+  const end: FaultOptions = lost.fault === 'giant-frame' ? { fault: 'cut' } : lost
   const mute: readonly FaultOptions[] = [
     { fault: 'mute', for: 60_000 },
-    { ...lost, at: Math.max(50, brief * 3) },
+    { ...end, at: Math.max(50, brief * 3) },
+  ]
+  // Nor of a frame that never came, unless the connection ends while what is looked through then reaches back to it.
+  const never: readonly FaultOptions[] = [
+    { fault: 'lost', times },
+    { ...lost, at: brief },
   ]
   const which = random()
   if (which < 0.25) return [lost]
   if (which < 0.45) return [opening, lost]
   if (which < 0.55) return [rest, lost]
   if (which < 0.65) return [rest, opening, lost]
-  if (which < 0.75) return mute
-  if (which < 0.8) return [rest]
+  if (which < 0.73) return mute
+  // Without history nothing tells of it at all.
+  if (which < 0.78) return deprived ? [lost] : never
+  if (which < 0.83) return [rest]
   return [frames]
 }

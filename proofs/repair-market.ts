@@ -1,7 +1,7 @@
 import type { Random } from '../src/base/random.ts'
 import { identityOf } from '../src/feed/identity.ts'
 import { KIND_BIT } from '../src/feed/provider.ts'
-import { createEvent, type MarketEvent } from '../src/market/events.ts'
+import { type Bar, createEvent, type MarketEvent } from '../src/market/events.ts'
 import { canonicalSymbol } from '../src/market/symbols.ts'
 import { instruments } from '../src/providers/simulated/instruments.ts'
 import { Simulation } from '../src/providers/simulated/simulation.ts'
@@ -14,6 +14,9 @@ const STOCKS = [
   { symbol: 'RARE', weight: 0.1 },
 ] as const
 export const SYMBOLS = STOCKS.map(({ symbol }) => symbol)
+/** How long after its end a bar is put right, and how many are; later trades are told that way. */
+const REVISED = { afterMs: 30_000, share: 0.6 } as const
+const MINUTE_MS = 60_000
 /** Steps at a time: more than there can be. */
 const ALL = 100_000
 
@@ -24,8 +27,8 @@ export interface Sent {
 }
 
 /**
- * A market whose trades share ids across exchanges, are reported late, corrected and canceled, and often have one time;
- * it keeps what it has sent, which is the truth a feed is held to.
+ * A market whose trades share ids across exchanges, are reported late, corrected and canceled, and often have one time,
+ * and whose bars are put right later; it keeps what it has sent, which is the truth a feed is held to.
  */
 export class Market {
   readonly truth: Sent[] = []
@@ -34,6 +37,8 @@ export class Market {
   /** Times are whole multiples of this, ms; 0 leaves them as they are. */
   readonly #grid: number
   readonly #known = new Set<string>()
+  /** Bars that will be put right, the next one first. */
+  readonly #revisions: Bar[] = []
   readonly #deliver: (batch: readonly MarketEvent[]) => void
 
   constructor(
@@ -83,6 +88,12 @@ export class Market {
     const out: MarketEvent[] = []
     this.#simulation.run(now, ALL, out)
     const batch = out.flatMap(event => this.#shape(event))
+    for (const event of batch)
+      if (event.type === 'bar' && this.#random() < REVISED.share) this.#revisions.push(event)
+    const isDue = ({ timestamp }: Bar) => timestamp + MINUTE_MS + REVISED.afterMs <= now
+    while (this.#revisions[0] && isDue(this.#revisions[0])) {
+      batch.push(revisionOf(this.#revisions.shift()!))
+    }
     for (let at = 0; at < batch.length; ) {
       const size = 1 + Math.floor(this.#random() ** 2 * 8)
       this.#send(batch.slice(at, at + size), now)
@@ -107,4 +118,11 @@ export class Market {
     this.#known.add(key)
     return [shaped]
   }
+}
+
+/** The same bar with one trade more. */
+function revisionOf(bar: Bar): MarketEvent {
+  const { volume, tradeCount, revision } = bar
+  const more = { volume: volume + 1, tradeCount: (tradeCount ?? 0) + 1 }
+  return createEvent({ ...bar, ...more, revision: revision + 1 })
 }

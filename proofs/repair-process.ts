@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { openApp, resumeOf } from '../src/app/app.ts'
+import { openApp } from '../src/app/app.ts'
+import { resumeOf } from '../src/app/resume.ts'
 import type { Clock, Timer } from '../src/base/clock.ts'
 import type { HttpGet } from '../src/base/http.ts'
 import { silentLog } from '../src/base/log.ts'
@@ -48,10 +49,10 @@ export class Process {
     if (typeof left === 'string') {
       // The tape keeps the clock of the world, so that it can be closed when its process is long dead.
       const app = await openApp({
-        ...{ provider, record: { folder: left }, log: silentLog },
-        ...{ clock: world.clock, feed: { ...options, clock } },
+        ...{ record: { folder: left }, log: silentLog, clock: world.clock },
+        feeds: [{ provider, ...options, clock }],
       })
-      return new Process(app.feed, app.tape, mortal, left)
+      return new Process(app.feeds[0]!, app.tape, mortal, left)
     }
     const tape = memoryTape({ clock: world.clock, capacity: CAPACITY })
     const checkpoints = new Checkpoints()

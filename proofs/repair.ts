@@ -10,42 +10,74 @@ import { openWebSocket } from '../src/base/socket.ts'
 import type { FeedOptions } from '../src/feed/feed.ts'
 import { Multiset } from '../src/feed/identity.ts'
 import type { Provider } from '../src/feed/provider.ts'
-import { REPAIR_DEFAULTS, type RepairOptions } from '../src/feed/repair.ts'
+import { REPAIR_DEFAULTS, type RepairOptions } from '../src/feed/repair-options.ts'
 import type { HistoryRequest } from '../src/flow/contracts.ts'
 import { alpaca } from '../src/providers/alpaca/index.ts'
 import { handClock } from '../src/testing/clock.ts'
 import { scriptedVenue } from '../src/testing/venue-scripted.ts'
-import { compare } from './repair-compare.ts'
+import { CANDLE_MUTATIONS, candleRound } from './repair-candles.ts'
+import { BAR_MUTATIONS, type BarMutation, compare } from './repair-compare.ts'
 import { nextFault } from './repair-faults.ts'
 import { Market, SYMBOLS } from './repair-market.ts'
 import { folderOf, Process, type World } from './repair-process.ts'
 
 /** What can be taken out of the engine; each must make rounds fail. */
-export const MUTATIONS = ['dedupe', 'order', 'hold', 'boundary', 'settle'] as const
+export const MUTATIONS = [
+  ...(['dedupe', 'order', 'hold', 'boundary', 'settle', 'confirm'] as const),
+  ...BAR_MUTATIONS,
+  ...CANDLE_MUTATIONS,
+] as const
 type Mutation = (typeof MUTATIONS)[number]
 
 export interface RoundOptions {
   readonly without?: Mutation | undefined
   /** Over real sockets and real time; otherwise in memory, on a hand-turned clock. */
   readonly sockets?: boolean
+  /** Of one of {@link PLACES} only. @default stocks, and in memory candles too */
+  readonly at?: string | undefined
 }
+
+/** What a round is made of: trades, quotes and bars of Alpaca's, and candles that grow at a venue that sends them so. */
+export const PLACES: readonly string[] = ['stocks', 'candles']
 
 const CHANNELS = ['trades', 'quotes', 'bars', 'corrections', 'cancels'] as const
 
-/** `calmMs` is how long the market goes on with all confirmed and no more faults, `mostCalmMs` how long it waits for that. */
+/**
+ * `calmMs` is how long the market goes on with all confirmed and no more faults, `mostCalmMs` how long it waits for that;
+ * `lagMs` how far history lags behind the stream at most, and `longLagMs` in some rounds: for longer than it settles.
+ */
 const SOCKETS = {
   ...{ chaosMs: 5_000, calmMs: 1_500, mostCalmMs: 5_000 },
-  ...{ stepMs: 50, lagMs: 300, mostDeadMs: 500, slotMs: 100 },
+  ...{ stepMs: 50, lagMs: 300, longLagMs: 1_500, mostDeadMs: 500, slotMs: 100 },
 }
 const MEMORY = {
   ...{ calmMs: 3_000, mostCalmMs: 60_000 },
-  ...{ stepMs: 100, lagMs: 1_000, mostDeadMs: 10_000, slotMs: 10_000 },
+  ...{ stepMs: 100, lagMs: 1_000, longLagMs: 6_000, mostDeadMs: 10_000, slotMs: 10_000 },
 }
 /** How long a round waits for what has to come at last, ms. */
-const PATIENCE = { sockets: 15_000, memory: 1_800_000 }
+const PATIENCE = { sockets: 45_000, memory: 1_800_000 }
 
-/** One experiment; returns what did not hold. */
+/** One experiment of each; returns what did not hold. */
 export async function round(seed: number, options: RoundOptions = {}): Promise<string[]> {
+  const { without, sockets = false, at } = options
+  const ofCandles = CANDLE_MUTATIONS.find(one => one === without)
+  const isOfStocks = at === 'stocks' || sockets || (without !== undefined && !ofCandles)
+  const faults = at === 'candles' || ofCandles ? [] : await stocks(seed, options)
+  if (!isOfStocks) faults.push(...(await candleRound(seed, struck, ofCandles)))
+  return faults
+}
+
+/** How often each fault, and each other trouble, has come about. */
+const troubles = new Map<string, number>()
+const struck = (what: string) => void troubles.set(what, (troubles.get(what) ?? 0) + 1)
+
+/** What has come about in all rounds. */
+export function summary(): string {
+  const list = [...troubles].sort(([a], [b]) => (a < b ? -1 : 1))
+  return `came about: ${list.map(([what, count]) => `${what} ${count}`).join(', ')}`
+}
+
+async function stocks(seed: number, options: RoundOptions): Promise<string[]> {
   const root = mkdtempSync(join(tmpdir(), 'tickwire-repair-'))
   const { take } = Multiset.prototype
   // As if nothing that history shows had been delivered before.
@@ -63,17 +95,21 @@ async function experiment(
   { without, sockets = false }: RoundOptions,
   root: string,
 ): Promise<string[]> {
-  const random = seededRandom(seed)
+  const random = luckOf(seed, 0)
+  const [marketLuck, menuLuck, deathLuck] = [luckOf(seed, 1), luckOf(seed, 2), luckOf(seed, 3)]
+  const [venueLuck, feedLuck] = [luckOf(seed, 4), luckOf(seed, 5)]
   const times = sockets ? SOCKETS : { ...MEMORY, chaosMs: 20_000 + random() ** 3 * 90_000 }
   // Wherever in a minute: bars come at its end.
-  const hand = handClock(Date.UTC(2024, 0, 16, 15) + Math.floor(random() * 60_000))
-  const clock: Clock = sockets ? systemClock() : hand
+  const begin = TUESDAY_10 + Math.floor(random() * 60_000)
+  const hand = handClock(begin)
+  const clock: Clock = sockets ? clockFrom(begin) : hand
   const pass = (ms: number) => (sockets ? sleep(clock, ms) : hand.advance(ms))
+  const latencyMs = random() < 0.5 ? 0 : Math.floor(random() * 150)
+  const slotMs = random() * times.slotMs
+  const lagMs = lagOf(random, times)
   const venue = scriptedVenue({
-    ...{ clock, random, latencyMs: random() < 0.5 ? 0 : Math.floor(random() * 150) },
-    server: { slotMs: random() * times.slotMs },
-    record: { lagMs: random() < 0.2 ? 0 : Math.floor(random() * times.lagMs) },
-    rest: { requestsPerMinute: random() < 0.3 ? 200 : 5_000, pageSize: pageSize(random) },
+    ...{ clock, random: venueLuck, latencyMs, server: { slotMs }, record: { lagMs } },
+    rest: restPlan(random),
   })
   const listener = sockets ? await venue.listen() : undefined
   const codec = random() < 0.5 ? 'json' : 'msgpack'
@@ -90,7 +126,7 @@ async function experiment(
     : { clock, openSocket: venue.openSocket, httpGet: venue.httpGet }
   const repair = repairOptions(without, sockets)
   const feedOptions: FeedOptions = {
-    ...{ source: 'proof', random, leases: false, repair },
+    ...{ source: 'proof', random: feedLuck, leases: false, repair },
     ...(sockets && { backoff: { firstMs: 50, slowMs: 200, maxMs: 400 } }),
   }
   // A tape in files costs real time.
@@ -115,7 +151,7 @@ async function experiment(
   subscribe()
   const rate = 20 + random() ** 6 * 180
   if (!(await confirmed())) return ['nothing was ever subscribed']
-  const market = new Market(random, {
+  const market = new Market(marketLuck, {
     ...{ start: clock.now(), rate },
     deliver: batch => venue.deliver(batch),
   })
@@ -123,19 +159,21 @@ async function experiment(
   await pass(sockets ? 200 : 500)
   await process.written()
 
-  const menu = { sockets, reorder: random() < 0.5 }
+  const reorder = random() < 0.5
   const deprived = !without && random() < 0.05
+  const menu = { sockets, reorder, deprived }
   const often = 0.02 + random() * 0.06
   let deadMs = 0
   for (let ms = 0; ms < times.chaosMs; ms += times.stepMs) {
     market.run(clock.now())
-    if (random() < often) for (const fault of nextFault(random, menu)) venue.inject(fault)
+    if (menuLuck() < often) for (const fault of nextFault(menuLuck, menu)) venue.inject(fault)
     if (deprived && ms >= times.chaosMs / 2 && ms < times.chaosMs / 2 + times.stepMs) {
       venue.inject({ fault: 'rest-error', status: 403, times: 1_000_000 })
     }
-    if (deadMs === 0 && random() < often / 6) {
-      const left = await process.kill(random, folderOf(root, ++generation))
-      deadMs = 1 + random() * times.mostDeadMs
+    if (deadMs === 0 && deathLuck() < often / 6) {
+      const left = await process.kill(deathLuck, folderOf(root, ++generation))
+      struck('kill')
+      deadMs = 1 + deathLuck() * times.mostDeadMs
       process = await start(left)
     } else if (deadMs > 0) {
       deadMs = Math.max(0, deadMs - times.stepMs)
@@ -150,10 +188,15 @@ async function experiment(
     calm = isConfirmed() ? calm + times.stepMs : 0
   }
 
+  for (const { fault } of venue.struck) struck(fault)
+  if (lagMs > REPAIR_DEFAULTS.settleMs) struck('long lag')
+  if (onDisk) struck('on disk')
+  if (deprived) struck('deprived')
   const faults: string[] = []
   if (!(await confirmed())) faults.push('not everything is subscribed again')
   const ordered = !venue.struck.some(({ fault }) => fault === 'reorder')
-  const terms = { ...REPAIR_DEFAULTS, ...repair, deprived, ordered }
+  const bars = BAR_MUTATIONS.includes(without as BarMutation) ? (without as BarMutation) : undefined
+  const terms = { ...REPAIR_DEFAULTS, ...repair, deprived, ordered, without: bars }
   const judge = async () => compare(market.truth, await process.recorded(), terms)
   if (sockets) {
     // As soon as all is there; a hole that stays open until it is given up would take longer than there is time.
@@ -168,16 +211,48 @@ async function experiment(
   return faults
 }
 
-/** Small pages need many questions. */
-function pageSize(random: Random): number {
-  return random() < 0.3 ? 100 + Math.floor(random() * 400) : 10_000
+/** An open market, in which silence means something. */
+const TUESDAY_10 = Date.UTC(2024, 0, 16, 15)
+
+/** The machine's clock, set to another time. */
+function clockFrom(begin: number): Clock {
+  const clock = systemClock()
+  const offset = begin - clock.now()
+  return { ...clock, now: () => clock.now() + offset }
+}
+
+/**
+ * Chance for one part of an experiment, so that no part depends on how often another one draws: on sockets, where time is
+ * real, that differs from run to run.
+ */
+const luckOf = (seed: number, part: number): Random => seededRandom(Math.imul(seed, 64) + part)
+
+/** How far history lags behind the stream in a round, ms. */
+function lagOf(random: Random, { lagMs, longLagMs }: typeof SOCKETS | typeof MEMORY): number {
+  const [which, share] = [random(), random()]
+  if (which < 0.2) return 0
+  return Math.floor(which < 0.5 ? lagMs + share * (longLagMs - lagMs) : share * lagMs)
+}
+
+/** Small pages need many questions: with few of them allowed, filling a hole would take longer than it is tried. */
+function restPlan(random: Random): {
+  readonly requestsPerMinute: number
+  readonly pageSize: number
+} {
+  const fewQuestions = random() < 0.3
+  const smallPages = random() < 0.3
+  return {
+    requestsPerMinute: fewQuestions && !smallPages ? 200 : 5_000,
+    pageSize: smallPages ? 100 + Math.floor(random() * 400) : 10_000,
+  }
 }
 
 function repairOptions(without: Mutation | undefined, sockets: boolean): RepairOptions {
   return {
-    ...(sockets && { settleMs: 500, maxHoldMs: 2_000 }),
+    ...(sockets && { settleMs: 500, confirmMs: 3_000, maxHoldMs: 2_000 }),
     ...(without === 'hold' && { policy: 'live-first' }),
-    ...(without === 'settle' && { settleMs: 0 }),
+    ...(without === 'settle' && { settleMs: 0, confirmMs: 0 }),
+    ...(without === 'confirm' && { confirmMs: 0 }),
     ...(without === 'boundary' && { overlapMs: 0 }),
   }
 }

@@ -1,5 +1,6 @@
 // `npm run bench -- NAME [--rounds N] [--minutes N] [--json FILE]`: compiles to .bench/ and runs one bench there.
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -34,9 +35,20 @@ for (const key of ['rounds', 'minutes']) {
   if (!(numbers[key] > 0)) stop(`--${key} takes a number above 0, not ${text}`)
 }
 
+if (/'\.\/(peers|ccxt)\.ts'/.test(readFileSync(join('bench', `${name}.ts`), 'utf8'))) installPeers()
 compile('.bench')
 const { main } = await import(pathToFileURL(join('.bench/bench', `${name}.js`)).href)
 await main({ ...numbers, ...(options.values.json && { json: options.values.json }) })
+
+/** Peers that only benches need, on first use, and again when there are more. */
+function installPeers() {
+  const { dependencies } = JSON.parse(readFileSync('bench/package.json', 'utf8'))
+  if (Object.keys(dependencies).every(name => existsSync(join('bench/node_modules', name)))) return
+  const args = ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund']
+  const { status, error } = spawnSync('npm', args, { stdio: 'inherit' })
+  if (error || status !== 0)
+    stop(`the peers of bench/package.json could not be installed: ${error ?? status}`)
+}
 
 function stop(message) {
   console.error(

@@ -1,9 +1,12 @@
-// Builds dist/ from src/: clean, then one run of the compiler. No shell, so it runs the same on Windows.
+// Builds dist/ from src/: clean, one run of the compiler, the client for browsers as one module, and the dashboard from
+// web/. No shell, so it runs the same on Windows.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from 'vite'
+import { bundleClient } from './bundle.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const compiler = join(
@@ -19,3 +22,5 @@ const { status, error } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig
 if (error) throw error
 if (status !== 0) process.exit(status ?? 1)
 chmodSync(join(root, 'dist/cli/main.js'), 0o755)
+await bundleClient(join(root, 'dist/client.js'))
+await build({ configFile: join(root, 'web/vite.config.ts') })

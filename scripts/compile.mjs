@@ -1,7 +1,7 @@
 // Compiles src/, bench/ and proofs/ to a folder: a loader that rewrites code while it loads it would slow what is
 // measured, and each process that is started. Types are checked by `npm run types`.
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { copyFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
@@ -16,4 +16,6 @@ export function compile(folder) {
   const { status, error } = spawnSync(process.execPath, args, { stdio: 'inherit' })
   if (error) throw error
   if (status !== 0) process.exit(status ?? 1)
+  // What says the version stands above the sources, here too.
+  copyFileSync('package.json', join(folder, 'package.json'))
 }

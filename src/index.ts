@@ -2,18 +2,23 @@ export type { BackoffOptions } from './base/backoff.ts'
 export { type Clock, systemClock, type Timer } from './base/clock.ts'
 export { ERRORS, type ErrorCode, TickwireError, type Verdict } from './base/errors.ts'
 export type { HttpAnswer, HttpGet, HttpRequest } from './base/http.ts'
-export { type HttpOptions, openHttp } from './base/http-network.ts'
+export { openHttp } from './base/http-network.ts'
 export { type Log, silentLog, stderrLog } from './base/log.ts'
+export type { NetworkOptions, ProxyByProtocol } from './base/network.ts'
 export type { Random } from './base/random.ts'
-export type {
-  OpenSocket,
-  Socket,
-  SocketEnd,
-  SocketEvents,
-  SocketRequest,
+export {
+  type OpenSocket,
+  type Socket,
+  type SocketEnd,
+  type SocketEvents,
+  type SocketRequest,
+  webSockets,
 } from './base/socket.ts'
 export { CHANNELS, type Channel } from './feed/channels.ts'
+export type { BarsFrom } from './feed/derived-bars.ts'
 export type {
+  Answer,
+  ConnectionContext,
   Control,
   DecodeContext,
   Decoder,
@@ -22,6 +27,8 @@ export type {
   Inbox,
   Judgement,
   Request,
+  Said,
+  UrlContext,
   WebSocketDescription,
 } from './feed/description.ts'
 export {
@@ -30,6 +37,7 @@ export {
   type FeedOptions,
   type FeedStats,
   type Handler,
+  type Hold,
   type ListenOptions,
   type OnOptions,
   openFeed,
@@ -39,13 +47,27 @@ export {
   type Subscription,
   type Symbols,
 } from './feed/feed.ts'
-export type {
-  Capabilities,
-  Connection,
-  Interest,
-  Link,
-  Provider,
-  RawFrame,
+export type { BookOptions, LiveBook } from './feed/live-book.ts'
+export {
+  type LegStats,
+  MERGE_DEFAULTS,
+  type MergedProvider,
+  type MergeOptions,
+  type MergeStats,
+  merge,
+} from './feed/merge.ts'
+export { type PolledOptions, polled } from './feed/polled.ts'
+export {
+  type Capabilities,
+  type Connection,
+  type Interest,
+  KIND_BIT,
+  type Link,
+  type Provider,
+  type RawFrame,
+  type VenueAnswer,
+  type VenueCheck,
+  type VenueFacts,
 } from './feed/provider.ts'
 export {
   QUARANTINE_DEFAULTS,
@@ -54,16 +76,20 @@ export {
   type QuarantineRule,
   type QuarantineStats,
 } from './feed/quarantine.ts'
-export { REPAIR_DEFAULTS, type RepairOptions } from './feed/repair.ts'
+export { REPAIR_DEFAULTS, type RepairOptions } from './feed/repair-options.ts'
 export type { FeedState } from './feed/session.ts'
 export type { SubscribeOutcome, TopicState } from './feed/subscriptions.ts'
+export { type UnionOptions, union } from './feed/union.ts'
 export { type WebSocketOptions, websocketProvider } from './feed/websocket.ts'
 export type {
   Checkpoint,
   HistoryRequest,
   HistorySource,
+  HoleOf,
+  HoleState,
   LatestRequest,
   LatestSource,
+  LeftOut,
   Position,
   Reader,
   ReadOptions,

@@ -48,8 +48,12 @@ after(() => rmSync(project, { recursive: true, force: true }))
 
 /** `npm test` builds before it tests; a test run alone must not judge yesterday's build. */
 function buildWhenStale() {
-  const newest = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .map(path => statSync(join(root, 'src', path)).mtimeMs)
+  const newest = ['src', 'web']
+    .flatMap(folder =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(
+        path => statSync(join(root, folder, path)).mtimeMs,
+      ),
+    )
     .reduce((a, b) => Math.max(a, b))
   const built = join(root, 'dist', 'index.js')
   if (existsSync(built) && statSync(built).mtimeMs >= newest) return
@@ -106,15 +110,21 @@ function node(...args: string[]) {
 
 const listed = (folder: string, ending: string) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith(ending))
+    // A folder is no file.
+    .filter(name => name.endsWith(ending) && /\.\w+$/.test(name))
     .map(name => `${folder}/${name.replaceAll('\\', '/')}`)
 
 describe('the packed tarball', () => {
   it('holds the build, the schema and the papers, and nothing else', () => {
     const papers = ['.env.example', 'ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE', 'README.md']
     papers.push('package.json', ...listed('docs', '.md'), ...listed('examples', ''))
-    const others = files.filter(path => !/^dist\/.+\.(js|d\.ts)$/.test(path))
-    const expected = [...papers, 'schema/event.json', 'tickwire.config.example.yaml']
+    papers.push(...listed('docs', '.png'), ...listed('deploy', ''))
+    // The dashboard is the built page: names of what is in assets/ tell what it holds.
+    const page = ['dist/web/icon.svg', 'dist/web/index.html']
+    const isBuilt = (path: string) => /^dist\/(.+\.(js|d\.ts)|web\/assets\/[\w-]+\.css)$/.test(path)
+    const others = files.filter(path => !isBuilt(path))
+    const expected = [...papers, ...page, ...listed('schema', '.json')]
+    expected.push('compose.yaml', 'tickwire.config.example.yaml')
     assert.deepEqual(others, expected.sort())
     assert.deepEqual(
       files.filter(path => /(^|\/)(test|bench)\/|\.test\.|\.map$/.test(path)),

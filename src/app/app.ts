@@ -1,30 +1,45 @@
+import { join } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { asError, TickwireError } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
-import { type Feed, type FeedOptions, openFeed, type Resume } from '../feed/feed.ts'
+import { type Feed, type FeedOptions, openFeed } from '../feed/feed.ts'
 import type { Provider } from '../feed/provider.ts'
-import { REPAIR_DEFAULTS, type RepairOptions } from '../feed/repair.ts'
 import type { Checkpoint } from '../flow/contracts.ts'
-import { createEvent, type MarketEvent, type Notice } from '../market/events.ts'
+import { createEvent } from '../market/events.ts'
+import { openStore } from '../store/embedded.ts'
 import { type FileTape, openFileTape } from '../tape/file/file.ts'
 import type { Retention } from '../tape/file/retention.ts'
 import { memoryTape } from '../tape/memory.ts'
 import type { Tape } from '../tape/tape.ts'
+import { type Control, type Owner, openControl } from './control.ts'
+import { failureOf, type OwnerStatus } from './control-wire.ts'
+import { type AppGateway, type GatewayConfig, openAppGateway } from './gateway.ts'
+import { type OpenStore, StoreKeeper } from './keeper.ts'
 import { LedgerFile } from './ledger-file.ts'
+import { resumeOf } from './resume.ts'
+import { keepServers, type ServerStore, type ServersConfig } from './stores.ts'
 
 export interface AppConfig {
-  readonly provider: Provider
+  /** Their sources have different names. */
+  readonly feeds: readonly AppFeed[]
   /** Events the tape keeps in memory. @default 131072 */
   readonly tapeCapacity?: number
   /** Where to record. @default nowhere: the tape is in memory and ends with the process */
   readonly record?: RecordConfig
-  /** @default the feed's own */
-  readonly ackTimeoutMs?: number
-  /** How the feed keeps itself alive and whole; it resumes by what the tape has. @default the feed's own */
-  readonly feed?: Omit<FeedOptions, 'resume'>
+  /** Where to store what is recorded, and to answer questions about it. @default nowhere */
+  readonly store?: StoreConfig
+  /** Servers it is brought to as well, where it is recorded. @default none */
+  readonly servers?: ServersConfig
+  /** Where other processes read along. @default nowhere */
+  readonly gateway?: GatewayConfig
   /** @default the machine's */
   readonly clock?: Clock
   readonly log?: Log
+}
+
+/** A provider, and how its feed keeps itself alive and whole; it resumes by what the tape has. @default the feed's own */
+export interface AppFeed extends Omit<FeedOptions, 'resume'> {
+  readonly provider: Provider
 }
 
 export interface RecordConfig {
@@ -38,10 +53,28 @@ export interface RecordConfig {
   readonly optional?: boolean
 }
 
-/** The running product: a feed that fills a tape, which everything else reads. */
+export interface StoreConfig {
+  /** The data folder: the store is in `store/` below it, and the socket by which other processes ask. */
+  readonly folder: string
+  /** Hears, in a sentence, when nothing can be stored or asked and when it goes on. */
+  readonly told?: (line: string) => void
+  /** Another store. @default the embedded one */
+  readonly open?: OpenStore
+}
+
+/** The running product: feeds that fill a tape, which everything else reads. */
 export interface App extends AsyncDisposable {
-  readonly feed: Feed
+  /** In the order of the configuration. */
+  readonly feeds: readonly Feed[]
   readonly tape: Tape
+  /** What follows the tape into the store; none without `store`, or where nothing is recorded. */
+  readonly keeper: StoreKeeper | undefined
+  /** The servers that what is recorded is brought to; none where nothing is recorded. */
+  readonly servers: readonly ServerStore[]
+  /** The socket other processes ask at, if there is one. */
+  readonly controlPath: string | undefined
+  /** Where others read along, if it was to be. */
+  readonly gateway: AppGateway | undefined
   /** How far each (source, symbol, kind) had been recorded when the app was opened. */
   readonly checkpoints: readonly Checkpoint[]
   /** Why nothing is recorded although it was to be. */
@@ -50,123 +83,177 @@ export interface App extends AsyncDisposable {
   readonly isRecording: boolean
   /** How many events of this run, notices included, are not on the disk although they were to be. */
   readonly unrecordedEvents: number
-  /** Ends the feed, then the tape, so that readers see everything that came. May be called twice. */
+  /** Ends the feeds, then the tape, so that readers see everything that came. May be called twice. */
   close(): Promise<void>
 }
 
 /**
- * Wires provider, feed and tape. Nothing is connected before the feed's first subscription.
- * @throws TAPE_IN_USE TAPE_UNWRITABLE TAPE_TOO_NEW where it cannot record and is not to go on without
+ * Wires providers, feeds, tape and store. Nothing is connected before a feed's first subscription. What becomes of the
+ * store, or of the socket, stops neither feeds nor tape: it is logged and told, and the store is tried again.
+ * @throws TAPE_IN_USE TAPE_UNWRITABLE TAPE_TOO_NEW where it cannot record and is not to go on without, BAD_OPTION for
+ *   two sources of one name
  */
 export async function openApp(config: AppConfig): Promise<App> {
-  const { provider, ackTimeoutMs, clock, log } = config
+  const { clock = systemClock(), log = stderrLog } = config
+  mustDiffer(config.feeds)
   const { tape, file, unrecorded } = await openTape(config)
-  const { checkpoints = [] } = file ?? {}
-  const options: FeedOptions = {
-    ...(log && { log }),
-    ...(clock && { clock }),
-    ...(ackTimeoutMs !== undefined && { ackTimeoutMs }),
-    ...config.feed,
-    // Without a history there is nothing to fill a hole from, so nothing to look back for.
-    ...(provider.history && { resume: await resumeOf(tape, checkpoints, config.feed?.repair) }),
-  }
-  const feed = openFeed(provider, options)
-  feed.pipe(tape)
-  const account = config.record && !unrecorded && (await openAccount(config.record.folder, log))
-  if (account) feed.pipe(account.ledger)
-  const close = async () => {
-    await feed.close()
-    if (account) await account.close()
+  const feeds: Feed[] = []
+  try {
+    return await wire(config, { tape, file, unrecorded }, feeds, clock, log)
+  } catch (error) {
+    await Promise.all(feeds.map(feed => feed.close()))
     await tape.close()
+    throw error
+  }
+}
+
+/** What it has opened of feeds is in `feeds` wherever it fails. */
+async function wire(
+  config: AppConfig,
+  { tape, file, unrecorded }: OpenTape,
+  feeds: Feed[],
+  clock: Clock,
+  log: Log,
+): Promise<App> {
+  const { checkpoints = [] } = file ?? {}
+  for (const { provider, ...own } of config.feeds) {
+    const source = own.source ?? provider.id
+    const feed = openFeed(provider, {
+      ...{ ...(config.log && { log }), ...(config.clock && { clock }), ...own },
+      // Without a history there is nothing to fill a hole from, so nothing to look back for.
+      ...(provider.history && { resume: await resumeOf(tape, checkpoints, own.repair, source) }),
+    })
+    feeds.push(feed)
+    feed.pipe(tape)
+  }
+  const account = file && (await openAccount(file.folder, log, clock))
+  if (account) for (const feed of feeds) feed.pipe(account.ledger)
+  const told = config.store?.told
+  const servers = file ? keepServers(config.servers ?? {}, { tape: file, clock, log, told }) : []
+  const stored =
+    file && config.store && (await openStored(config.store, file, feeds, servers, clock, log))
+  const isRecording = () => file?.isRecording ?? false
+  let gateway: AppGateway | undefined
+  const close = async () => {
+    await Promise.all(feeds.map(feed => feed.close()))
+    await gateway?.close()
+    await account?.close()
+    await stored?.control?.close()
+    await Promise.all(servers.map(server => server.settle()))
+    await tape.close()
+    await Promise.all([stored?.keeper.close(), ...servers.map(server => server.close())])
+  }
+  if (config.gateway) {
+    try {
+      gateway = await openAppGateway(config.gateway, {
+        ...{ tape, feeds, configs: config.feeds, keeper: stored?.keeper, servers, account },
+        ...{ isRecording, clock, log },
+      })
+    } catch (error) {
+      await close()
+      throw error
+    }
+  }
+  let closing: Promise<void> | undefined
+  const closeOnce = () => {
+    closing ??= close()
+    return closing
   }
   return {
-    ...{ feed, tape, checkpoints, unrecorded, close },
+    ...{ feeds, tape, checkpoints, unrecorded, keeper: stored?.keeper, servers },
+    ...{ controlPath: stored?.control?.path, gateway, close: closeOnce },
     get isRecording() {
-      return file?.isRecording ?? false
+      return isRecording()
     },
     get unrecordedEvents() {
       return file ? file.unrecorded : unrecorded ? tape.end.seq : 0
     },
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: closeOnce,
   }
 }
 
-/** Events of before that a feed is handed at a start: it remembers about as many itself. */
-const MOST_RECENT = 131_072
+function mustDiffer(feeds: readonly AppFeed[]): void {
+  const names = feeds.map(({ source, provider }) => source ?? provider.id)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice === undefined) return
+  throw new TickwireError('BAD_OPTION', `two feeds have the source ${twice}`, {
+    hint: 'Give one of them another name: events tell by it where they are from.',
+  })
+}
 
 /** The ledger beside a tape; one that cannot be read is left alone, and nothing is kept account of. */
-async function openAccount(folder: string, log: Log = stderrLog): Promise<LedgerFile | undefined> {
+async function openAccount(
+  folder: string,
+  log: Log,
+  clock: Clock,
+): Promise<LedgerFile | undefined> {
   try {
-    return await LedgerFile.open(folder, log)
+    return await LedgerFile.open(folder, log, clock)
   } catch (error) {
     log.warn({ error: asError(error).message }, 'no account is kept: the ledger cannot be read')
     return undefined
   }
 }
 
-/**
- * What a feed has to know of an earlier process to go on behind it: how far that had come, and what it recorded last, by
- * which the feed tells what it has had.
- */
-export async function resumeOf(
-  tape: Tape,
-  checkpoints: readonly Checkpoint[],
-  repair: RepairOptions = {},
-): Promise<Resume> {
-  const newest = checkpoints.reduce((most, one) => Math.max(most, one.timestamp), 0)
-  if (newest === 0) return { checkpoints, recent: [], recentSince: Number.NEGATIVE_INFINITY }
-  const { overlapMs, giveUpMs, maxSpanMs } = { ...REPAIR_DEFAULTS, ...repair }
-  // A hole that was being filled may still be open, as long as it is tried.
-  const recent = await lastEvents(tape, newest - giveUpMs - overlapMs)
-  const gaps = recent.events.filter(isGap).filter(({ from }) => from > newest - maxSpanMs)
-  const earliest = gaps.reduce((least, { from }) => Math.min(least, from), newest)
-  const enough = earliest - overlapMs >= recent.since
-  const { events, since } = enough ? recent : await lastEvents(tape, earliest - overlapMs)
-  const isWhole = tape.start.seq === 0 && events[0]?.seq === 1
+interface Stored {
+  readonly keeper: StoreKeeper
+  readonly control: Control | undefined
+}
+
+async function openStored(
+  { folder, told, open }: StoreConfig,
+  tape: FileTape,
+  feeds: readonly Feed[],
+  servers: readonly ServerStore[],
+  clock: Clock,
+  log: Log,
+): Promise<Stored> {
+  const ours: OpenStore = heard => openStore({ folder: join(folder, 'store'), clock, log: heard })
+  const keeper = new StoreKeeper({ ...{ open: open ?? ours, tape, clock, log }, told })
+  const owner: Owner = {
+    status: () => statusOf(tape, keeper, servers, feeds),
+    ready: signal => keeper.ready(signal),
+    get error() {
+      return keeper.error
+    },
+  }
+  try {
+    return { keeper, control: await openControl({ folder, owner, clock, log }) }
+  } catch (error) {
+    const { message } = asError(error)
+    const line = `other commands cannot ask this one: ${message}`
+    const hint = error instanceof TickwireError ? error.hint : undefined
+    log.warn({ folder, hint }, line)
+    told?.(line)
+    if (hint) told?.(`  → ${hint}`)
+    return { keeper, control: undefined }
+  }
+}
+
+function statusOf(
+  tape: FileTape,
+  keeper: StoreKeeper,
+  servers: readonly ServerStore[],
+  feeds: readonly Feed[],
+): OwnerStatus {
+  const { folder, id, isRecording } = tape
+  const { state, seq, behind, lagMs, error } = keeper
   return {
-    checkpoints: checkpoints.map(one => before(one, gaps)),
-    recent: events,
-    recentSince: isWhole ? Number.NEGATIVE_INFINITY : since,
+    ...{ version: 1, pid: process.pid },
+    tape: { folder, id, seq: tape.end.seq, written: tape.written.seq, isRecording },
+    store: { state, seq, behind, lagMs, error: error && failureOf(error) },
+    servers: servers.map(({ name, url, state, seq, behind, lagMs, error }) => ({
+      ...{ name, url, state, seq, behind, lagMs, error: error && failureOf(error) },
+    })),
+    feeds: feeds.map(feed => ({ source: feed.source, state: feed.state })),
   }
-}
-
-/** The last events received since a time, at most {@link MOST_RECENT}, and since when they are complete. */
-async function lastEvents(
-  tape: Tape,
-  time: number,
-): Promise<{ readonly events: MarketEvent[]; readonly since: number }> {
-  let events: MarketEvent[] = []
-  let since = time
-  for await (const batch of tape.read({ from: { time }, live: false })) {
-    events.push(...batch)
-    if (events.length <= 2 * MOST_RECENT) continue
-    events = events.slice(-MOST_RECENT)
-    since = events[0]!.receivedAt
-  }
-  return { events, since }
-}
-
-type Gap = Notice & { readonly from: number }
-const isGap = (event: MarketEvent): event is Gap =>
-  event.type === 'notice' && event.notice === 'gap' && event.from !== undefined
-
-/** Live events may have passed a hole that was never closed: then all since its beginning is to be looked at again. */
-function before(checkpoint: Checkpoint, gaps: readonly Gap[]): Checkpoint {
-  const { source, kind, symbol } = checkpoint.topic
-  let { timestamp, nanos } = checkpoint
-  for (const gap of gaps) {
-    const isOther = gap.symbol !== undefined && gap.symbol !== symbol
-    if (gap.source !== source || gap.kind !== kind || isOther || gap.from >= timestamp) continue
-    ;[timestamp, nanos] = [gap.from, 0]
-  }
-  return { topic: checkpoint.topic, timestamp, nanos }
 }
 
 interface OpenTape {
   readonly tape: Tape
   /** The same, where it is on disk. */
-  readonly file?: FileTape
-  readonly unrecorded?: TickwireError
+  readonly file?: FileTape | undefined
+  readonly unrecorded?: TickwireError | undefined
 }
 
 async function openTape({ tapeCapacity, record, clock, log }: AppConfig): Promise<OpenTape> {

@@ -22,28 +22,34 @@ export interface BoardView {
   /** What the data is, where it is not live: said in the title. */
   readonly banner: string | undefined
   readonly title: string
-  /** The latest word of the engine, at the foot. */
-  readonly foot: string
+  /** At the foot, a line each: the latest word of the engine first. */
+  readonly foot: readonly string[]
 }
 
 /** The latest of each symbol, as a table of fixed-width lines. Knows nothing of terminals. */
 export class Board {
   readonly #lines = new Map<string, Line>()
+  readonly #columns: readonly Column[]
   #events = 0
 
-  /** Symbols shown before anything came for them. */
-  constructor(symbols: readonly string[]) {
-    for (const symbol of symbols) this.#line(symbol)
+  /** Names shown before anything came for them: of symbols, or where sources are told apart, of both. */
+  constructor(names: readonly string[], nameWidth = SYMBOL_WIDTH) {
+    this.#columns = COLUMNS.map((column, i) =>
+      i > 0
+        ? column
+        : { ...column, width: nameWidth, text: (name: string) => cut(name, nameWidth) },
+    )
+    for (const name of names) this.#line(name)
   }
 
   get events(): number {
     return this.#events
   }
 
-  add(event: MarketEvent): void {
-    if (event.type === 'notice' || event.symbol === undefined) return
+  add(event: MarketEvent, name = event.symbol): void {
+    if (event.type === 'notice' || name === undefined) return
     this.#events++
-    const line = this.#line(event.symbol)
+    const line = this.#line(name)
     line.seenAt = event.receivedAt
     if (event.type === 'trade') {
       line.first ??= event.price
@@ -61,8 +67,8 @@ export class Board {
     }
   }
 
-  #line(symbol: string): Line {
-    let line = this.#lines.get(symbol)
+  #line(name: string): Line {
+    let line = this.#lines.get(name)
     if (!line) {
       line = {
         first: undefined,
@@ -74,7 +80,7 @@ export class Board {
         trades: 0,
         seenAt: 0,
       }
-      this.#lines.set(symbol, line)
+      this.#lines.set(name, line)
     }
     return line
   }
@@ -82,13 +88,15 @@ export class Board {
   /** The lines to paint, none wider than the view and together less than its height. */
   render(view: BoardView): string[] {
     const { alarm, bold, dim, up, down } = paint(view.colors)
-    const shown = COLUMNS.filter((_, index) => widthOf(index + 1) <= view.width)
+    const shown = this.#columns.filter(
+      (_, index) => widthOf(this.#columns.slice(0, index + 1)) <= view.width,
+    )
     const cells = (texts: readonly string[]) =>
       shown.map(({ left, width }, i) =>
         left ? texts[i]!.padEnd(width) : texts[i]!.padStart(width),
       )
     // Title, heading, foot, and the line the cursor waits on.
-    const room = Math.max(1, view.height - 4 - (view.banner ? 1 : 0))
+    const room = Math.max(1, view.height - 3 - view.foot.length - (view.banner ? 1 : 0))
     const all = [...this.#lines]
     const rows = (all.length > room ? all.slice(0, room - 1) : all).map(([symbol, line]) => {
       const change = changeOf(line)
@@ -111,7 +119,7 @@ export class Board {
       heading,
       ...rows,
       ...more,
-      dim(cut(view.foot, view.width)),
+      ...view.foot.map(line => dim(cut(line, view.width))),
     ].slice(0, Math.max(1, view.height - 1))
   }
 }
@@ -155,14 +163,15 @@ const COLUMNS: readonly Column[] = [
   { name: 'AGE', width: 5, text: (_, { seenAt }, now) => (seenAt === 0 ? '-' : age(now - seenAt)) },
 ]
 
-const widthOf = (columns: number) =>
-  COLUMNS.slice(0, columns).reduce((sum, { width }) => sum + width + 2, -2)
+const widthOf = (columns: readonly Column[]) =>
+  columns.reduce((sum, { width }) => sum + width + 2, -2)
 
 function changeOf({ first, last }: Line): number {
   return first === undefined || last === undefined ? 0 : Math.round((last - first) * 1e8) / 1e8
 }
 
-function age(ms: number): string {
+/** How long ago: `1.2s`, `45s`, `12m`. */
+export function age(ms: number): string {
   if (ms < 10_000) return `${Math.max(0, ms / 1_000).toFixed(1)}s`
   if (ms < 600_000) return `${Math.round(ms / 1_000)}s`
   return `${Math.round(ms / 60_000)}m`

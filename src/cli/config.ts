@@ -4,8 +4,17 @@ import { parse as parseEnv } from 'dotenv'
 import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { type ErrorCode, TickwireError } from '../base/errors.ts'
+import type { NetworkOptions } from '../base/network.ts'
 import { didYouMean } from '../base/suggest.ts'
-import { configSchema, keysAt, LEAVES, type RawSettings, type Settings } from './schema.ts'
+import { networkOptions } from './network.ts'
+import {
+  configSchema,
+  keysAt,
+  LEAVES,
+  type Leaf,
+  type RawSettings,
+  type Settings,
+} from './schema.ts'
 
 /** The files looked for in the working directory, the first found is read. */
 export const CONFIG_FILES = ['tickwire.config.yaml', 'tickwire.config.json'] as const
@@ -14,12 +23,20 @@ export const CONFIG_FILES = ['tickwire.config.yaml', 'tickwire.config.json'] as 
 export const ALPACA_KEY = 'APCA_API_KEY_ID'
 export const ALPACA_SECRET = 'APCA_API_SECRET_KEY'
 
+/** Variables that hold the one key or token of other vendors, by provider; the first that is set counts. */
+export const VENDOR_KEYS = {
+  polygon: ['POLYGON_API_KEY', 'MASSIVE_API_KEY'],
+  openalgo: ['OPENALGO_API_KEY'],
+  alltick: ['ALLTICK_TOKEN'],
+  tickwire: ['TICKWIRE_KEY'],
+} as const satisfies Record<string, readonly string[]>
+
 /** The keys `tickwire sim` asks of its clients, where it shall not take any. */
 const SIM_KEY = 'TICKWIRE_SIM_KEY'
 const SIM_SECRET = 'TICKWIRE_SIM_SECRET'
 
-/** Variables of ours that are no settings: the config file's path, keys, and what only the examples read. */
-const OTHER_VARIABLES = /^TICKWIRE_(CONFIG$|EXAMPLE_|SIM_KEY$|SIM_SECRET$)/
+/** Variables of ours that are no settings: the config file's path, keys, a bot's webhook and ping, and what only the examples read. */
+const OTHER_VARIABLES = /^TICKWIRE_(CONFIG$|KEY$|EXAMPLE_|SIM_KEY$|SIM_SECRET$|WEBHOOK$|PING$)/
 
 /** What a command may know of the process it runs in. */
 export interface Surroundings {
@@ -56,6 +73,24 @@ export interface Keys {
 export interface Config extends Settings {
   /** Alpaca's keys, where both are set. */
   readonly alpacaKeys: Keys | undefined
+  /** The other vendors' keys, of those that are set. */
+  readonly vendorKeys: Readonly<Partial<Record<keyof typeof VENDOR_KEYS, string>>>
+  /** What `${NAME}` in the file of a vendor stands for. */
+  readonly variables: Surroundings['env']
+  /** Where paths in the settings begin. */
+  readonly cwd: string
+  /** The settings of each feed, where `feeds` names them; none for the one that `provider` names, or nobody. */
+  readonly each: readonly FeedConfig[]
+  /** What `network` comes to, with the environment's proxies and the certificates themselves. */
+  readonly reachedBy: NetworkOptions
+}
+
+/** One of several feeds. */
+export interface FeedConfig {
+  /** Its name on every event. @default the provider's id */
+  readonly source: string | undefined
+  /** As if it were the only one. */
+  readonly config: Config
 }
 
 export interface LoadOptions {
@@ -79,8 +114,49 @@ export function loadConfig({ env, cwd }: Surroundings, options: LoadOptions = {}
     readEnvironment(env),
     check(options.flags ?? {}, 'BAD_OPTION', path => `--${String(path.at(-1))}`),
   ]
-  const settings = configSchema.parse(layers.reduce(merge, {}))
-  return { ...settings, alpacaKeys: alpacaKeys(env) }
+  const raw = layers.reduce<Layer>(layOver, {})
+  const settings = configSchema.parse(raw)
+  const reachedBy = networkOptions(settings.network, env, cwd)
+  const keys = { alpacaKeys: alpacaKeys(env), vendorKeys: vendorKeys(env) }
+  const common = { ...keys, reachedBy, variables: env, cwd }
+  const each = (raw.feeds ?? []).map(feed => ({
+    source: feed.source,
+    config: { ...configSchema.parse(ofOne(raw, feed)), ...common, each: [] },
+  }))
+  // One feed in the long form is as good as in the short one, for every command.
+  const [only] = each
+  return only && each.length === 1 ? { ...only.config, each } : { ...settings, ...common, each }
+}
+
+type Layer = { readonly provider?: string; readonly feeds?: readonly Own[] }
+type Own = { readonly provider: string; readonly source?: string }
+
+/** The settings of one of several feeds: its own over those of all. */
+function ofOne({ feeds: _, ...all }: Layer, { source: __, ...own }: Own): Layer {
+  return merge(all, own)
+}
+
+/**
+ * A layer over a lower one. A provider named in it stands for the feed of that provider there, with what is set for it, if
+ * there is just one; else, as feeds do, for all that the lower one says about feeds.
+ */
+function layOver(low: Layer, high: Layer): Layer {
+  if (high.feeds) {
+    const { provider: _, feeds: __, ...rest } = low
+    return merge(rest, high)
+  }
+  if (high.provider === undefined || !low.feeds) return merge(low, high)
+  const meant = low.feeds.filter(({ provider }) => provider === high.provider)
+  const { feeds: _, ...rest } = low
+  return merge(meant.length === 1 ? ofOne(low, meant[0]!) : rest, high)
+}
+
+function vendorKeys(env: Surroundings['env']): Config['vendorKeys'] {
+  const set = Object.entries(VENDOR_KEYS).flatMap(([name, variables]) => {
+    const [key] = variables.flatMap(variable => filled(env[variable]) ?? [])
+    return key === undefined ? [] : [[name, key]]
+  })
+  return Object.fromEntries(set)
 }
 
 const alpacaKeys = (env: Surroundings['env']) => keyPair(env, ALPACA_KEY, ALPACA_SECRET)
@@ -115,13 +191,24 @@ function readEnvironment(env: Surroundings['env']): object {
         hint: didYouMean(name, [...variables.keys()]),
       })
     }
-    place(
-      raw,
-      leaf.path,
-      leaf.type === 'number' ? asNumber(text) : leaf.type === 'list' ? asList(text) : text,
-    )
+    place(raw, leaf.path, AS[leaf.type](text))
   }
   return check(raw, 'BAD_CONFIG', path => variableOf(path.filter(key => typeof key === 'string')))
+}
+
+/** How the text of a variable is read; what is not of the form stays text, for the schema to judge. */
+const AS: Record<Leaf['type'], (text: string) => unknown> = {
+  number: text => asNumber(text),
+  list: text => asList(text),
+  text: text => text,
+  json: text => {
+    try {
+      return JSON.parse(text)
+    } catch {
+      // Told with its name, as what else is wrong in it.
+      return text
+    }
+  },
 }
 
 /** `simulated.rate` → `TICKWIRE_SIMULATED_RATE`. */
@@ -210,7 +297,13 @@ type Where = (path: readonly PropertyKey[], unknownKey?: string) => string
 /** Holds a layer against the schema; says the first thing wrong, and where. Returns the layer as it was. */
 function check(raw: unknown, code: ErrorCode, where: Where): object {
   const result = configSchema.safeParse(raw)
-  if (result.success) return raw as object
+  if (result.success) {
+    const { provider, feeds } = result.data
+    if (provider === undefined || feeds === undefined) return raw as object
+    throw new TickwireError(code, `${where(['provider'])} and feeds exclude each other`, {
+      hint: 'Keep feeds, with a list of providers, or provider, which is the short form of one.',
+    })
+  }
   const issue = result.error.issues[0]!
   throw describe(issue, raw, code, where)
 }

@@ -2,7 +2,8 @@ import { isatty } from 'node:tty'
 import pino from 'pino'
 import { ERRORS, TickwireError } from '../base/errors.ts'
 import { type Log, silentLog } from '../base/log.ts'
-import { ALPACA_KEY, ALPACA_SECRET, type Config, type Surroundings } from './config.ts'
+import { KEY_PATTERN } from '../gateway/keys.ts'
+import { ALPACA_KEY, ALPACA_SECRET, type Config, type Surroundings, VENDOR_KEYS } from './config.ts'
 
 /** The terminal, or what stands in its place. */
 export interface Screen {
@@ -53,17 +54,23 @@ export function createLog(config: Config, env: Surroundings['env']): Log {
     level: config.log,
     base: { name: 'tickwire' },
     redact: { paths, censor: '[redacted]' },
-    hooks: { streamWrite: redactor([env[ALPACA_KEY], env[ALPACA_SECRET]]) },
+    hooks: { streamWrite: redactor(SECRETS.map(name => env[name])) },
   }
   return pino(options, pino.destination({ fd: 2, sync: true }))
 }
+
+/** Variables whose text is nobody's business. */
+const SECRETS = [ALPACA_KEY, ALPACA_SECRET, ...Object.values(VENDOR_KEYS).flat()]
+
+/** Keys of a gateway are known by their looks. */
+const GATEWAY_KEYS = new RegExp(KEY_PATTERN, 'g')
 
 /** Shorter ones are no keys of any venue, and would be found in every second word. */
 const SHORTEST_SECRET = 6
 
 /**
  * Takes secrets out of a line of JSON: as they are, as they stand inside a JSON string, and inside one that holds
- * JSON itself (a frame of the venue). Those shorter than six characters are left.
+ * JSON itself (a frame of the venue). Those shorter than six characters are left; keys of a gateway always go.
  */
 export function redactor(secrets: readonly (string | undefined)[]): (line: string) => string {
   const inString = (text: string) => JSON.stringify(text).slice(1, -1)
@@ -72,5 +79,8 @@ export function redactor(secrets: readonly (string | undefined)[]): (line: strin
     .flatMap(secret => [secret!, inString(secret!), inString(inString(secret!))])
   // The longest first: a form that holds another one goes as a whole.
   const unique = [...new Set(forms)].sort((a, b) => b.length - a.length)
-  return line => unique.reduce((text, form) => text.replaceAll(form, '[redacted]'), line)
+  return line =>
+    unique
+      .reduce((text, form) => text.replaceAll(form, '[redacted]'), line)
+      .replaceAll(GATEWAY_KEYS, '[redacted]')
 }

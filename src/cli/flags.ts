@@ -5,6 +5,9 @@ import { KINDS, type Kind } from './schema.ts'
 /** The longest a timer of Node can wait, ms. */
 const LONGEST_MS = 2 ** 31 - 1
 
+/** A longer life is as good as none. */
+const LONGEST_LIFE_MS = 3_653 * 86_400_000
+
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
 
 /** A rate as all flags take it: decimal, with a fraction or as `1e6`; no sign, no hex, nothing else JavaScript has. */
@@ -28,6 +31,26 @@ export function durationOf(flag: string): (text: string) => number {
     if (ms > LONGEST_MS) throw bad(flag, text, 'Give at most 596h, or leave it out.')
     throw bad(flag, text, 'Give a number and a unit, as in 500ms, 10s, 5m or 1h.')
   }
+}
+
+/** Reads `12h` or `30d` as ms, for the flag of this name: no timer waits for it. @throws BAD_OPTION */
+export function lifeOf(flag: string): (text: string) => number {
+  return text => {
+    const [, number, unit] = /^(\d+(?:\.\d+)?)(m|h|d)$/.exec(text) ?? []
+    const ms = Number(number) * (unit === 'd' ? 86_400_000 : UNIT_MS[unit as 'm' | 'h'])
+    if (ms > 0 && ms <= LONGEST_LIFE_MS) return ms
+    throw bad(flag, text, 'Give a number and a unit, as in 30m, 12h or 30d, at most ten years.')
+  }
+}
+
+/** Venues count questions. */
+const LEAST_POLL_MS = 1_000
+
+/** Time between two questions, as `60s`. @throws BAD_OPTION */
+export function parsePoll(text: string): number {
+  const ms = durationOf('--poll')(text)
+  if (ms >= LEAST_POLL_MS) return ms
+  throw bad('--poll', text, 'Give a second or more, as in 60s: venues count questions.')
 }
 
 /** Reads a whole number from 1, for the flag of this name. @throws BAD_OPTION */
@@ -75,13 +98,19 @@ export function parseKinds(text: string): Kind[] {
   })
 }
 
+/** A future as people write it, `"ES 202612 CME"`: one symbol, though there are blanks in it. */
+const FUTURE = /^\s*\S+\s+20\d{4}(\d\d)?\s+[^\s\d]\S*\s*$/
+
 /**
  * Symbols as written on the command line, separated by spaces or commas.
  * @throws NO_SYMBOLS when something was written and no symbol is in it
  */
 export function parseSymbols(words: readonly string[]): string[] | undefined {
   if (words.length === 0) return undefined
-  const symbols = words.flatMap(word => word.split(/[\s,]+/)).filter(part => part !== '')
+  const symbols = words
+    .flatMap(word => word.split(','))
+    .flatMap(word => (FUTURE.test(word) ? [word.trim()] : word.split(/\s+/)))
+    .filter(part => part !== '')
   if (symbols.length > 0) return [...new Set(symbols)]
   throw new TickwireError('NO_SYMBOLS', 'the list of symbols is empty', {
     hint: 'Name at least one, as in `tickwire stream SPY TSLA`.',

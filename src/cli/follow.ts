@@ -6,6 +6,7 @@ import type { SubscribeOutcome } from '../feed/subscriptions.ts'
 import { calendarOf } from '../market/calendar-book.ts'
 import { describeClosed } from '../market/calendar-words.ts'
 import { ANY, type Topic } from '../market/topics.ts'
+import { HoleWords } from './hole-words.ts'
 import { Losses } from './losses.ts'
 import { inSettings } from './providers.ts'
 import type { Run } from './run.ts'
@@ -35,16 +36,32 @@ export interface FollowOptions {
  * Subscribes, and says on the way what a person wants to know: what was acknowledged and what refused, why it is
  * silent, that the connection was lost. Ends the run when the feed ends, or could not be reached in time.
  */
-export function follow(feed: Feed, run: Run, options: FollowOptions): void {
+export function follow(
+  feed: Feed,
+  run: Pick<Run, 'signal' | 'endAfter' | 'done' | 'fail'>,
+  options: FollowOptions,
+): void {
   const { request, label, say, log, durationMs } = options
   let lost: { code: ErrorCode; message: string } | undefined
   let connects = 0
   const losses = options.losses ?? new Losses(say)
 
-  const unreached = () =>
-    new TickwireError(lost?.code ?? 'UNREACHABLE', lost?.message ?? 'no connection was made', {
-      hint: 'Check the network, the address and any proxy; --debug shows every attempt.',
-    })
+  const holes = new HoleWords(say)
+  let stale: string | undefined
+  let isAnswered = false
+
+  const unreached = () => {
+    const { code, hint } = feed.stats().lost ?? {}
+    // Who knows what is wrong knows better what to do.
+    const own = code === lost?.code ? hint : undefined
+    return new TickwireError(
+      lost?.code ?? 'UNREACHABLE',
+      lost?.message ?? 'no connection was made',
+      {
+        hint: own ?? 'Check the network, the address and any proxy; --debug shows every attempt.',
+      },
+    )
+  }
   const off = feed.on('notice', notice => {
     const { notice: name, code, symbol } = notice
     log.debug({ notice: name, code, symbol }, notice.message)
@@ -53,12 +70,26 @@ export function follow(feed: Feed, run: Run, options: FollowOptions): void {
       if (connects > 1) say('connected again')
       else options.connected?.()
     } else if (notice.notice === 'disconnected') {
-      const message = notice.message.replace(/; next attempt in .*$/, '')
+      const message = notice.message.replace(/; next attempt .*$/, '')
       lost = { code: (notice.code ?? 'UNREACHABLE') as ErrorCode, message }
       // A fatal end is told once, with its hint, as the command ends.
-      if (ERRORS[lost.code].verdict !== 'fatal') say(notice.message)
-    } else if (notice.notice === 'lagging') say(notice.message)
+      if (ERRORS[lost.code].verdict === 'fatal') return
+      // Where it is made anew because it was stale, that has been said.
+      const again = stale !== undefined && notice.message.startsWith(stale)
+      say(again ? `it is made anew${notice.message.slice(stale!.length)}` : notice.message)
+      stale = undefined
+    } else if (name === 'stale') {
+      stale = notice.message
+      say(`stale: ${stale}`)
+    } else if (name === 'live' && stale !== undefined) {
+      stale = undefined
+      say(notice.message)
+    } else if (name === 'rejected' && symbol === undefined) say(notice.message)
+    // What is refused at first, the outcome says.
+    else if (name === 'rejected' && isAnswered) say(`rejected: ${notice.message}`)
+    else if (notice.notice === 'lagging') say(notice.message)
     else if (notice.notice === 'dropped') losses.add(notice.count ?? 0)
+    else holes.hear(notice)
   })
 
   const deadline = setTimeout(() => {
@@ -69,6 +100,7 @@ export function follow(feed: Feed, run: Run, options: FollowOptions): void {
     clearTimeout(deadline)
     clearTimeout(silence)
     off()
+    holes.flush()
   })
   if (durationMs !== undefined) {
     run.endAfter(durationMs, () => (connects === 0 ? run.fail(unreached()) : run.done()))
@@ -80,8 +112,11 @@ export function follow(feed: Feed, run: Run, options: FollowOptions): void {
 
   feed.subscribe(request).then(
     outcome => {
-      if (run.signal.aborted) return
+      isAnswered = true
+      // What was asked for may all be here in the very read that confirms it: that is told all the same.
+      if (run.signal.aborted && outcome.accepted.length === 0) return
       for (const line of describeOutcome(outcome, label)) say(line)
+      if (run.signal.aborted) return
       const [first] = outcome.rejected
       if (first && outcome.accepted.length === 0 && outcome.pending.length === 0) {
         run.fail(first.reason)

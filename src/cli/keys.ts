@@ -19,7 +19,7 @@ const KEYS: Readonly<Record<string, Key | typeof INTERRUPT>> = {
 
 /** A key as a terminal sends it: the sequence of a key that has no character, Alt with a key, or a character. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals speak in them
-const ONE_KEY = /\x1b\[[\d;?]*[ -/]*[@-~]|\x1bO[@-~]|\x1b?[^\x1b]|\x1b/gu
+export const ONE_KEY = /\x1b\[[\d;?]*[ -/]*[@-~]|\x1bO[@-~]|\x1b?[^\x1b]|\x1b/gu
 
 /** The keys in what came from a terminal: those pressed quickly, or held, come together. Others are left out. */
 export function parseKeys(text: string): (Key | typeof INTERRUPT)[] {

@@ -1,4 +1,4 @@
-import { relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import type { App, RecordConfig } from '../app/app.ts'
 import { TickwireError } from '../base/errors.ts'
 import type { Notice } from '../market/events.ts'
@@ -8,13 +8,22 @@ import { amount } from './rows.ts'
 const GB = 1_000_000_000
 const DAY_MS = 86_400_000
 
-/** Where a tape is: as given on the command line, else as set. */
-export function tapeFolder(
-  { tape }: Config,
+/** The data folder, with tape, store and control socket: as given on the command line, else as set. */
+export function dataFolder(
+  { data }: Pick<Config, 'data'>,
   given: string | undefined,
-  { cwd }: Surroundings,
+  { cwd }: Pick<Surroundings, 'cwd'>,
 ): string {
-  return resolve(cwd, given ?? tape.folder)
+  return resolve(cwd, given ?? data)
+}
+
+/** Where a tape is: as given on the command line, else as set, else in the data folder. */
+export function tapeFolder(
+  { tape, data }: Pick<Config, 'tape' | 'data'>,
+  given: string | undefined,
+  { cwd }: Pick<Surroundings, 'cwd'>,
+): string {
+  return resolve(cwd, given ?? tape.folder ?? join(data, 'tape'))
 }
 
 /** Where and how long to record, by the settings. */
@@ -48,6 +57,67 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: 'the disk fails',
   SLOW_DISK: 'the disk does not keep up',
 }
+
+/** What a command says of its store, in a few words: what stands in the title, or at the foot where all is well. */
+export class StoringState {
+  readonly #app: Pick<App, 'keeper' | 'controlPath'>
+  readonly #folder: string
+
+  constructor(app: Pick<App, 'keeper' | 'controlPath'>, folder: string) {
+    this.#app = app
+    this.#folder = folder
+  }
+
+  /** `NOT stored: …`, or nothing where it is, or will be in a moment. */
+  get alarm(): string | undefined {
+    const { keeper } = this.#app
+    if (keeper && !keeper.error) return undefined
+    return `NOT stored: ${keeper ? reasonOf(keeper.error) : 'nothing is recorded'}`
+  }
+
+  /** `stored in .tickwire up to number 1,234; ask it with …` */
+  get foot(): string {
+    const { keeper, controlPath } = this.#app
+    const { alarm } = this
+    if (alarm !== undefined || !keeper) return alarm ?? ''
+    if (keeper.state === 'opening' || keeper.seq === undefined)
+      return `opening the store in ${this.#folder}`
+    const behind = keeper.behind > BEHIND ? `, ${amount(keeper.behind)} behind` : ''
+    const ask =
+      controlPath === undefined ? '' : '; ask it with `tickwire sql` or `tickwire history`'
+    return `stored in ${this.#folder} up to number ${amount(keeper.seq)}${behind}${ask}`
+  }
+
+  /** Where there is no screen: said once. */
+  get line(): string {
+    return `storing in ${this.#folder}`
+  }
+
+  /** At the end, for the summary. */
+  get outcome(): string {
+    const { keeper } = this.#app
+    if (!keeper) return 'NOT stored'
+    if (keeper.error) return `NOT stored to the end: ${reasonOf(keeper.error)}`
+    const rest =
+      keeper.behind > 0 ? `, ${amount(keeper.behind)} events left for the next start` : ''
+    return `stored in ${this.#folder}${rest}`
+  }
+}
+
+/** Events on their way are none that lack. */
+const BEHIND = 5_000
+
+/** What of an error fits into a title. */
+function reasonOf(error: Error | undefined): string {
+  const { code = '' } = (error?.cause ?? {}) as NodeJS.ErrnoException
+  const message = error?.message ?? ''
+  if (REASONS[code]) return REASONS[code]
+  if (/No space left|ENOSPC/.test(message)) return REASONS.ENOSPC!
+  return message.length > MOST_REASON ? `${message.slice(0, MOST_REASON - 1)}…` : message
+}
+
+/** Longer ones would push all else out of a line. */
+const MOST_REASON = 70
 
 /**
  * What a command says of its recording. The app knows whether there is one, only the tape's notices why there is none.

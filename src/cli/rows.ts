@@ -1,4 +1,4 @@
-import { type EventType, fieldsOf, type MarketEvent } from '../market/events.ts'
+import { type EventType, fieldsOf, type Level, type MarketEvent } from '../market/events.ts'
 
 /** Colours, or nothing where they are not wanted. */
 export interface Paint {
@@ -11,7 +11,7 @@ export interface Paint {
 }
 
 const plain = (text: string) => text
-const sgr = (on: number, off: number) => (text: string) => `\x1b[${on}m${text}\x1b[${off}m`
+export const sgr = (on: number, off: number) => (text: string) => `\x1b[${on}m${text}\x1b[${off}m`
 
 export function paint(colors: boolean): Paint {
   if (!colors) return { up: plain, down: plain, dim: plain, bold: plain, alarm: plain }
@@ -46,8 +46,16 @@ export function timeOfDay(timestamp: number): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`
 }
 
-/** The columns with a heading, but for the symbol, and the space between all of them. */
-const HEADED_WIDTH = 12 + 7 + 11 + 10 + 4 * 2
+/** Day and time in UTC, in which days are asked for: `2025-06-02 13:30:00.123`. */
+export function dayAndTime(timestamp: number): string {
+  return new Date(timestamp).toISOString().slice(0, -1).replace('T', ' ')
+}
+
+const TIME_WIDTH = 12
+const DATED_WIDTH = 23
+
+/** The columns with a heading, but for time and symbol, and the space between all of them. */
+const HEADED_WIDTH = 7 + 11 + 10 + 4 * 2
 
 /** A line of at most `width` characters on the screen; sequences that colour take no room and are kept. */
 export function cutLine(line: string, width: number): string {
@@ -80,6 +88,8 @@ export interface RowOptions {
   readonly height: () => number
   /** Of the longest symbol expected. */
   readonly symbolWidth: number
+  /** Day and time in UTC, for what may be of several days, instead of the local time of day. @default false */
+  readonly dated?: boolean
 }
 
 /**
@@ -116,7 +126,9 @@ export class Rows {
     const width = this.#options.width()
     const { alarm, dim } = this.#paint
     const words = [
-      ...(this.#timed ? ['TIME'.padEnd(12)] : []),
+      ...(this.#timed
+        ? [(this.#options.dated ? 'TIME (UTC)' : 'TIME').padEnd(this.#timeWidth)]
+        : []),
       'KIND'.padEnd(7),
       'SYMBOL'.padEnd(symbolWidth),
       'PRICE'.padStart(11),
@@ -128,13 +140,18 @@ export class Rows {
 
   /** There is room for all columns that have a heading. */
   get #timed(): boolean {
-    return this.#options.width() >= HEADED_WIDTH + this.#options.symbolWidth
+    return this.#options.width() >= HEADED_WIDTH + this.#timeWidth + this.#options.symbolWidth
+  }
+
+  get #timeWidth(): number {
+    return this.#options.dated ? DATED_WIDTH : TIME_WIDTH
   }
 
   #row(event: MarketEvent): string {
     const { dim } = this.#paint
+    const time = this.#options.dated ? dayAndTime : timeOfDay
     const head = [
-      ...(this.#timed ? [dim(timeOfDay(event.timestamp))] : []),
+      ...(this.#timed ? [dim(time(event.timestamp))] : []),
       event.type.padEnd(7),
       (event.symbol ?? '').padEnd(this.#options.symbolWidth),
     ].join('  ')
@@ -159,6 +176,14 @@ export class Rows {
       case 'cancel':
       case 'imbalance':
         return this.#line(head, event, event.price, event.size, others(event))
+      case 'book': {
+        const sides = `${levels('bid', event.bids)}  ${levels('ask', event.asks)}`
+        return `${head}  ${dim(`${event.snapshot ? 'whole  ' : ''}${sides}`)}`
+      }
+      case 'news': {
+        const { headline, symbols, publisher } = event
+        return `${head}  ${printable(headline)}  ${dim(words([symbols.join(' '), publisher]))}`
+      }
       default:
         return `${head}  ${dim(others(event))}`
     }
@@ -183,6 +208,16 @@ export class Rows {
     return `${head}  ${shown}  ${amount(size).padStart(10)}  ${dim(rest)}`.trimEnd()
   }
 }
+
+/** The first of the levels, and how many there are more. */
+function levels(side: string, all: readonly Level[]): string {
+  const [first, ...more] = all
+  if (!first) return `${side} -`
+  return `${side} ${price(first[0])} × ${amount(first[1])}${more.length > 0 ? ` +${more.length}` : ''}`
+}
+
+/** What a venue wrote, without what a terminal would take for orders. */
+const printable = (text: string) => text.replace(/\p{Cc}+/gu, ' ')
 
 const words = (parts: readonly (string | undefined)[]) => parts.filter(Boolean).join('  ')
 const rounded = (value: number | undefined) =>
@@ -210,6 +245,6 @@ function others(event: MarketEvent): string {
   const values = event as unknown as Readonly<Record<string, unknown>>
   return fields
     .filter(name => values[name] !== undefined)
-    .map(name => `${name} ${String(values[name])}`)
+    .map(name => `${name} ${printable(String(values[name]))}`)
     .join('  ')
 }

@@ -2,7 +2,9 @@ import { TickwireError } from '../base/errors.ts'
 import { didYouMean } from '../base/suggest.ts'
 import { parseDecimal, parseWhole } from './flags.ts'
 
-export const VENUES = ['alpaca'] as const
+/** Venues of one market, with nothing to choose. */
+export const PLAIN_VENUES = ['openalgo', 'alltick', 'kraken', 'binance', 'coinbase'] as const
+export const VENUES = ['alpaca', 'ibkr', 'polygon', ...PLAIN_VENUES] as const
 /** Where `tickwire sim` listens when nothing is said. */
 export const SIM_PORT = 9_001
 
@@ -45,6 +47,19 @@ export function parseHold(text: string): number {
   const ms = Number(number) * (unit === 'm' ? 60_000 : unit === 's' ? 1_000 : 1)
   if (ms <= 86_400_000) return ms
   throw bad('--hold', text, 'Give a number and a unit, as in 0s, 500ms, 90s or 2m.')
+}
+
+/** A market the venue has not. */
+export function noMarket(
+  market: string,
+  venue: (typeof VENUES)[number],
+  known: readonly string[],
+): TickwireError {
+  const hint =
+    known.length > 0 ? didYouMean(market, known) : `${venue} has no markets: leave it out.`
+  return new TickwireError('BAD_OPTION', `${venue} has no market ${JSON.stringify(market)}`, {
+    hint,
+  })
 }
 
 function bad(flag: string, text: string, hint: string): TickwireError {

@@ -1,7 +1,7 @@
 import type { Feed, FeedStats } from '../feed/feed.ts'
 import { amount } from './rows.ts'
 
-/** The last line of a run: `1,234 events in 10.0 s (123/s), 0 reconnects, 0 dropped`. */
+/** The last line of a run: `1,234 events in 10.0 s (123/s), 1 reconnect, 0 dropped, 3 holes (2 filled, 1 left)`. */
 export function summary(
   what: 'events' | 'frames',
   count: number,
@@ -17,6 +17,12 @@ export function summary(
     `${reconnects} reconnect${reconnects === 1 ? '' : 's'}`,
     `${amount(dropped)} dropped`,
   ]
+  const { opened, filled } = stats.holes
+  if (opened > 0) {
+    const what = `${amount(opened)} hole${opened === 1 ? '' : 's'}`
+    // What is open still is left now.
+    parts.push(`${what} (${amount(filled)} filled, ${amount(opened - filled)} left)`)
+  }
   if (stats.malformed > 0) parts.push(`${amount(stats.malformed)} malformed`)
   const { count: quarantined } = stats.quarantined
   if (quarantined > 0) parts.push(`${amount(quarantined)} quarantined`)

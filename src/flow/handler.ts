@@ -5,6 +5,7 @@ import {
   type DeliveryCounters,
   type DeliveryOptions,
   DeliveryQueue,
+  type QueueHooks,
   readerNotice,
 } from './queue.ts'
 
@@ -20,6 +21,8 @@ export interface HandlerHooks {
   notify(notice: MarketEvent): void
   /** Takes what the handler threw or rejected with. */
   failed(error: TickwireError, event: MarketEvent): void
+  readonly snapshot?: QueueHooks['snapshot']
+  readonly dropped?: QueueHooks['dropped']
 }
 
 /**
@@ -57,7 +60,8 @@ export class HandlerReader {
     this.name = name
     this.#handler = handler
     this.#hooks = hooks
-    this.#queue = new DeliveryQueue(delivery, { notify: notice => hooks.notify(notice) })
+    const { snapshot, dropped } = hooks
+    this.#queue = new DeliveryQueue(delivery, { notify: it => hooks.notify(it), snapshot, dropped })
     this.#holds = delivery.policy === 'conflate' && (delivery.holdMs ?? 0) > 0
   }
 

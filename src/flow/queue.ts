@@ -1,6 +1,7 @@
 import { TickwireError } from '../base/errors.ts'
 import { didYouMean } from '../base/suggest.ts'
 import {
+  type Book,
   createEvent,
   type EventFields,
   Flag,
@@ -50,10 +51,15 @@ export interface DeliveryCounters {
 }
 
 export interface QueueHooks {
+  /** Told of each event that the policy gives up; what waits when the reader is closed is not among them. */
+  readonly dropped?: ((event: MarketEvent) => void) | undefined
   /** Takes the queue's own notices; absent, they stand in the stream where they belong. */
   readonly notify?: ((notice: MarketEvent) => void) | undefined
-  /** The whole book of a symbol, for a reader that lost a part of it; absent, it waits for the venue's next snapshot. */
-  readonly snapshot?: ((source: string, symbol: string) => MarketEvent | undefined) | undefined
+  /**
+   * The whole book as it stands behind a part of it, for a reader that lost an earlier one; absent, it waits for the venue's
+   * next snapshot.
+   */
+  readonly snapshot?: ((delta: Book) => Book | undefined) | undefined
 }
 
 const POLICIES: Readonly<Record<Policy, true>> = {
@@ -264,9 +270,10 @@ export class DeliveryQueue {
   #rejectsBook(event: MarketEvent & { type: 'book' }, now: number): boolean {
     const key = bookKey(event)
     if (!this.#broken.has(key)) return false
-    const whole = event.snapshot ? event : this.#hooks.snapshot?.(event.source, event.symbol)
+    const whole = event.snapshot ? event : this.#hooks.snapshot?.(event)
     if (!whole) {
       this.#lose(event)
+      this.#hooks.dropped?.(event)
       return true
     }
     this.#broken.delete(key)
@@ -319,13 +326,16 @@ export class DeliveryQueue {
 
   #drop(index: number): void {
     const event = this.#giveUp(index)
+    this.#hooks.dropped?.(event)
     if (event.type !== 'book') return
     // One part lost, the rest is worthless: such a reader gets a whole snapshot.
     const key = bookKey(event)
     this.#broken.add(key)
     for (let i = index + 1; i < this.#events.length; i++) {
       const other = this.#events[i]
-      if (other?.type === 'book' && bookKey(other) === key) this.#giveUp(i)
+      if (other?.type !== 'book' || bookKey(other) !== key) continue
+      this.#giveUp(i)
+      this.#hooks.dropped?.(other)
     }
   }
 
@@ -367,6 +377,12 @@ export class DeliveryQueue {
       `the reader fell behind its bounds with ${this.#queued} events waiting`,
       { hint: 'Do less per event, or choose the policy drop-oldest or conflate.' },
     )
+    for (let i = this.#head; i < this.#events.length; i++) {
+      const event = this.#events[i]
+      if (!event) continue
+      this.#giveUp(i)
+      this.#hooks.dropped?.(event)
+    }
     this.clear()
   }
 
@@ -458,10 +474,11 @@ function conflated(event: MarketEvent): MarketEvent {
   return createEvent({ ...event, flags: event.flags | Flag.conflated } as EventFields)
 }
 
-// A revised or forming bar replaces itself, never the bar of another minute.
+// A revised or forming bar replaces itself, never the bar of another minute; those by what they hold differ in nanoseconds.
 function conflationKey(event: MarketEvent): string {
   const key = `${event.type}:${event.source}:${event.symbol}`
-  return event.type === 'bar' ? `${key}:${event.interval}:${event.timestamp}` : key
+  if (event.type !== 'bar') return key
+  return `${key}:${event.interval}:${event.timestamp}.${event.nanos}`
 }
 
 const bookKey = (event: MarketEvent) => `${event.source}:${event.symbol}`

@@ -6,6 +6,7 @@ import {
   type DeliveryCounters,
   type DeliveryOptions,
   DeliveryQueue,
+  type QueueHooks,
   readerNotice,
 } from './queue.ts'
 
@@ -29,6 +30,8 @@ export interface StreamHooks {
   told(): void
   /** The stream has ended, however it came to that. */
   closed(): void
+  readonly snapshot?: QueueHooks['snapshot']
+  readonly dropped?: QueueHooks['dropped']
 }
 
 interface Waiting {
@@ -51,7 +54,8 @@ export class StreamReader<E extends MarketEvent> implements EventStream<E> {
   #now = 0
 
   constructor(delivery: DeliveryOptions, hooks: StreamHooks) {
-    this.#queue = new DeliveryQueue(delivery, { notify: notice => hooks.notify(notice) })
+    const { snapshot, dropped } = hooks
+    this.#queue = new DeliveryQueue(delivery, { notify: it => hooks.notify(it), snapshot, dropped })
     this.#hooks = hooks
     this.#holds = delivery.policy === 'conflate' && (delivery.holdMs ?? 0) > 0
   }

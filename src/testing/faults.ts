@@ -104,6 +104,7 @@ interface FaultParameters<Time> {
   stall: { for?: Time; on?: Which }
   duplicate: { times?: number; on?: Which }
   reorder: { times?: number; on?: Which }
+  lost: { times?: number; on?: Which }
   'corrupt-json': { times?: number; on?: Which }
   'truncated-msgpack': { times?: number; on?: Which }
   'giant-frame': { bytes?: number; on?: Which }
@@ -111,6 +112,7 @@ interface FaultParameters<Time> {
   restart: { for?: Time }
   'late-pong': { by?: Time; for?: Time | undefined; on?: Which }
   'data-after-unsubscribe': { for?: Time; times?: number }
+  'bad-checksum': { times?: number }
   'rest-error': { status?: RestStatus; retryAfter?: Time | undefined; times?: number }
   'rest-spoiled': { how?: RestSpoil; times?: number }
 }
@@ -229,6 +231,10 @@ export const FAULTS: Readonly<Record<FaultName, FaultEntry>> = {
     does: 'The next frames of data change places with the ones behind them.',
     params: { times, on },
   },
+  lost: {
+    does: 'The next frames of data are not sent.',
+    params: { times, on },
+  },
   'corrupt-json': {
     does: 'The next frames of data on JSON connections are damaged; their events are lost.',
     params: { times, on },
@@ -267,6 +273,10 @@ export const FAULTS: Readonly<Record<FaultName, FaultEntry>> = {
   'data-after-unsubscribe': {
     does: 'After the next unsubscribes the data still comes for a time.',
     params: { for: duration.default(1_000), times },
+  },
+  'bad-checksum': {
+    does: 'The next messages of books carry a checksum that does not fit, at venues that have them.',
+    params: { times },
   },
   'rest-error': {
     does: 'The next questions to the REST side are answered with this HTTP status and, where given, Retry-After.',

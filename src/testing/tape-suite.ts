@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Position } from '../flow/contracts.ts'
-import { createEvent, type MarketEvent } from '../market/events.ts'
+import { createEvent, hasFlag, type MarketEvent } from '../market/events.ts'
 import type { Tape } from '../tape/tape.ts'
 
 export interface TapeFixture {
@@ -161,6 +161,27 @@ export function tapeSuite(
       )
     })
 
+    check(
+      'a book that moves stands on it whole once a minute, numbered like the rest',
+      1_024,
+      async tape => {
+        tape.append([book(0, true), book(30_000), book(60_000), book(61_000)])
+        tape.append([trade('SPY', 62_000), book(62_000)])
+        const seen = await collect(tape, { from: 'start', live: false }, 9)
+        assert.deepEqual(
+          seen.map(event => event.seq),
+          range(1, 7),
+        )
+        const frames = seen.filter(event => hasFlag(event, 'conflated'))
+        assert.deepEqual(
+          frames.map(
+            event => event.type === 'book' && [event.snapshot, event.seq, event.bids.length],
+          ),
+          [[true, 5, 4]],
+        )
+      },
+    )
+
     check('a reader that retention has passed is told how much it missed', 8, async tape => {
       const position = tape.end
       tape.append(trades(100))
@@ -241,6 +262,11 @@ export function tapeSuite(
   })
 }
 
+const book = (at: number, snapshot = false) =>
+  createEvent({
+    ...{ type: 'book', symbol: 'A', source: 's', timestamp: at, receivedAt: at },
+    ...{ bids: [[1 + at, 1]], asks: [], snapshot },
+  })
 const trade = (symbol: string, receivedAt = 1) =>
   createEvent({ type: 'trade', symbol, source: 's', timestamp: 1, receivedAt, price: 1, size: 1 })
 const trades = (count: number) => Array.from({ length: count }, () => trade('SPY'))

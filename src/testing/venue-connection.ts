@@ -6,7 +6,7 @@ import type { VenueFrame, VenueLine, VenueWire } from './venue-wire.ts'
 const SWAP_MS = 1_000
 
 /** What may still be done to the next frames of data, each for so many of them. */
-export type FrameFault = 'duplicate' | 'reorder' | 'corrupt-json' | 'truncated-msgpack'
+export type FrameFault = 'duplicate' | 'reorder' | 'lost' | 'corrupt-json' | 'truncated-msgpack'
 
 type Item =
   | { readonly type: 'frame'; readonly frame: VenueFrame }
@@ -33,7 +33,7 @@ export class VenueConnection implements ProtocolPeer, VenueLine {
   #delivering = false
   #swapped: VenueFrame | undefined
   readonly #frames: Record<FrameFault, number> = {
-    ...{ duplicate: 0, reorder: 0 },
+    ...{ duplicate: 0, reorder: 0, lost: 0 },
     ...{ 'corrupt-json': 0, 'truncated-msgpack': 0 },
   }
   // Until when a fault lasts, epoch ms.
@@ -161,6 +161,7 @@ export class VenueConnection implements ProtocolPeer, VenueLine {
   }
 
   #sendData(frame: VenueFrame): void {
+    if (this.#takes('lost')) return
     const put = (one: VenueFrame) => this.#put({ type: 'frame', frame: one })
     if (this.#swapped !== undefined) {
       const before = this.#swapped

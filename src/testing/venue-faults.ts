@@ -6,7 +6,8 @@ import type { Fault, FaultName } from './faults.ts'
 export const STEP_FAULTS = [
   ...(['upgrade-404', 'upgrade-429', 'upgrade-502', 'half-open', 'welcome-delayed'] as const),
   ...(['auth-error', 'auth-timeout', 'connection-limit', 'symbol-limit'] as const),
-  ...(['partial-ack', 'data-after-unsubscribe', 'rest-error', 'rest-spoiled'] as const),
+  ...(['partial-ack', 'data-after-unsubscribe', 'bad-checksum'] as const),
+  ...(['rest-error', 'rest-spoiled'] as const),
 ] as const
 export type StepFault = (typeof STEP_FAULTS)[number]
 

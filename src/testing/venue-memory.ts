@@ -19,11 +19,14 @@ export function memoryTransport(host: VenueHost, clock: Clock, latencyMs = 0): O
 /** An `HttpGet` that ends at a venue in this process; questions and answers take as long as messages do. */
 export function memoryHttp(host: VenueHost, clock: Clock, latencyMs = 0): HttpGet {
   const pass = () => (latencyMs > 0 ? sleep(clock, latencyMs) : Promise.resolve())
-  return async ({ url, headers, maxBytes }) => {
+  return async ({ url, headers, body: asked, maxBytes }) => {
     await pass()
     const { pathname, search } = new URL(url)
     const names = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
-    const question = { method: 'GET', url: pathname + search, headers: Object.fromEntries(names) }
+    const question = {
+      ...{ method: asked === undefined ? 'GET' : 'POST', url: pathname + search },
+      ...{ headers: Object.fromEntries(names), ...(asked !== undefined && { body: asked }) },
+    }
     const reply = host.reply(question)
     if (reply === 'unreachable') throw refusedConnection()
     // The client gives up by itself.

@@ -1,3 +1,4 @@
+import type { Random } from '../base/random.ts'
 import type { Fault } from './faults.ts'
 import type { VenueAnswer, VenueQuestion, VenueReply } from './venue-wire.ts'
 
@@ -8,11 +9,15 @@ type Body = { [name: string]: unknown } & { next_page_token?: string | null }
 type Item = { [key: string]: unknown }
 type Lists = { [symbol: string]: Item[] | Item }
 
-/** What becomes of a question under a fault; `answer` is how it would be answered without. */
+/**
+ * What becomes of a question under a fault; `answer` is how it would be answered without, and `random` says which record
+ * is spoiled.
+ */
 export function spoiled(
   fault: RestFault,
   question: VenueQuestion,
   answer: (question: VenueQuestion) => VenueAnswer,
+  random: Random,
 ): VenueReply {
   if (fault.fault === 'rest-error') {
     const { status, retryAfter } = fault
@@ -47,8 +52,11 @@ export function spoiled(
     case 'stranger':
       for (const list of Object.values(lists)) lists.ZZZZ = list
       break
-    case 'priceless':
-      for (const item of itemsOf(lists).slice(0, 1)) for (const key of PRICES) delete item[key]
+    case 'priceless': {
+      const items = itemsOf(lists)
+      const item = items[Math.floor(random() * items.length)]
+      if (item) for (const key of PRICES) delete item[key]
+    }
   }
   return { ...whole, body: JSON.stringify(body) }
 }
@@ -76,4 +84,57 @@ const MESSAGES: { readonly [status: number]: string } = {
   404: 'Not Found',
   422: 'unprocessable',
   429: 'too many requests',
+}
+
+type Row = { [key: string]: unknown }
+
+/** Where an answer that is a list of records has what faults touch. */
+export interface RowsOf {
+  /** The records, to be changed in place; none where there is no list. */
+  rowsOf(body: unknown): unknown[]
+  /** Gives a record a time nobody asked for. */
+  setTime(row: Row): void
+  setPriceless(row: Row): void
+}
+
+/** What becomes of an answer that is a list of records under a fault; `error` is the body of an error. */
+export function spoiledRows(
+  fault: RestFault,
+  whole: VenueAnswer,
+  error: string,
+  { rowsOf, setTime, setPriceless }: RowsOf,
+): VenueReply {
+  if (fault.fault === 'rest-error') {
+    const { status, retryAfter } = fault
+    const after =
+      retryAfter === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfter / 1_000)) }
+    return { status, headers: { 'content-type': 'application/json', ...after }, body: error }
+  }
+  const { how } = fault
+  if (how === 'silence') return 'silence'
+  if (whole.status !== 200) return whole
+  if (how === 'garbage') return { ...whole, body: '<html>Bad day</html>' }
+  if (how === 'cut') return { ...whole, body: whole.body.slice(0, whole.body.length >> 1) }
+  const body: unknown = JSON.parse(whole.body)
+  const rows = rowsOf(body) as Row[]
+  const [first] = rows
+  switch (how) {
+    case 'endless':
+    case 'repeated':
+      // A full page of the same.
+      if (first) while (rows.length < 1_000) rows.push(first)
+      break
+    case 'shuffled':
+      if (rows.length > 1) [rows[0], rows[1]] = [rows[1]!, { ...first }]
+      break
+    case 'outside':
+      for (const row of rows) setTime(row)
+      break
+    case 'stranger':
+      rows.push({ stranger: true })
+      break
+    case 'priceless':
+      if (first) setPriceless(first)
+  }
+  return { ...whole, body: JSON.stringify(body) }
 }

@@ -1,429 +1,84 @@
-import { type Clock, systemClock } from '../base/clock.ts'
-import { TickwireError } from '../base/errors.ts'
-import type { HttpGet } from '../base/http.ts'
-import { type Random, seededRandom } from '../base/random.ts'
-import type { OpenSocket } from '../base/socket.ts'
-import type { ProtocolSession, UpgradeRequest } from '../flow/contracts.ts'
-import type { MarketEvent } from '../market/events.ts'
-import {
-  type AlpacaServer,
-  type AlpacaServerOptions,
-  alpacaServer,
-} from '../providers/alpaca/server.ts'
+import { type AlpacaServerOptions, alpacaServer } from '../providers/alpaca/server.ts'
 import { AlpacaRecord, type RecordOptions } from '../providers/alpaca/server-record.ts'
 import { AlpacaRest, type RestOptions } from '../providers/alpaca/server-rest.ts'
-import {
-  type AlpacaScript,
-  AlpacaSession,
-  type ControlMessage,
-} from '../providers/alpaca/server-session.ts'
-import { checkFaults, type Fault, type FaultName, type FaultOptions } from './faults.ts'
-import { type Listener, type ListenOptions, listenOn } from './venue.ts'
-import { VenueConnection } from './venue-connection.ts'
-import { FaultSchedule } from './venue-faults.ts'
-import { memoryHttp, memoryTransport } from './venue-memory.ts'
-import { type RestFault, spoiled } from './venue-rest.ts'
 import type {
-  VenueAnswer,
-  VenueFrame,
-  VenueHost,
-  VenueLine,
-  VenueQuestion,
-  VenueRefusal,
-  VenueReply,
-  VenueWire,
-} from './venue-wire.ts'
+  AlpacaScript,
+  AlpacaSession,
+  ControlMessage,
+} from '../providers/alpaca/server-session.ts'
+import {
+  type HostHappening,
+  type HostOptions,
+  type HostScript,
+  ScriptedHost,
+  type ScriptedVenue,
+} from './venue-host.ts'
+import { spoiled } from './venue-rest.ts'
+import type { VenueFrame } from './venue-wire.ts'
 
-export interface ScriptedVenueOptions {
+export type { ConnectionView, ScriptedVenue } from './venue-host.ts'
+
+/** Something that happened at a venue of Alpaca's. */
+export type Happening = HostHappening<ControlMessage>
+
+export interface ScriptedVenueOptions extends HostOptions {
   /** Plans, accounts, limits of the protocol. @default any key, one connection per account and feed */
   readonly server?: Omit<AlpacaServerOptions, 'clock' | 'script'>
-  /** What is kept of what was delivered, for the REST history and \`latest\`, and how late it is there. */
+  /** What is kept of what was delivered, for the REST history and `latest`, and how late it is there. */
   readonly record?: RecordOptions
   /** Limits of the REST answers. */
   readonly rest?: RestOptions
-  /** What goes wrong, and when. @default nothing */
-  readonly faults?: readonly FaultOptions[]
-  /** @default the machine's */
-  readonly clock?: Clock
-  /** Chance for `chance` and for `on: random`. @default seeded with 1 */
-  readonly random?: Random
-  /** How long a message takes either way in memory, ms. @default 0: a microtask */
-  readonly latencyMs?: number
   /** Hears of everything that happens. */
   readonly observe?: (happening: Happening) => void
 }
 
-/** Something that happened at the venue. `connection` is the number of one, from 1. */
-export type Happening =
-  | { readonly type: 'connected'; readonly connection: number; readonly path: string }
-  | { readonly type: 'refused'; readonly status: number }
-  | { readonly type: 'said'; readonly connection: number; readonly message: ControlMessage }
-  | { readonly type: 'closed'; readonly connection: number; readonly clean: boolean }
-  /** It should listen again after a fault and cannot; tried again every second. */
-  | { readonly type: 'deaf'; readonly port: number; readonly reason: string }
-  | { readonly type: 'fault'; readonly fault: FaultName; readonly connections: readonly number[] }
-
-/** A connection as the venue sees it. */
-export interface ConnectionView {
-  readonly id: number
-  readonly path: string
-  readonly openedAt: number
-  /** Who has authenticated on it. */
-  readonly account: string | undefined
-  /** Lists of the state of subscriptions: `{ trades: ['SPY'] }`, empty ones left out. */
-  readonly subscribed: Readonly<Record<string, readonly string[]>>
-}
-
 /**
- * A venue of Alpaca's stock stream that does what its script says, in memory (`openSocket`) and on real sockets
- * (`listen`), also both at once.
+ * A venue of Alpaca's streams that does what its script says.
+ * @throws BAD_CONFIG for a fault that is not in the menu
  */
-export interface ScriptedVenue extends AsyncDisposable {
-  /** A transport for `alpaca({ openSocket })` that ends here. */
-  readonly openSocket: OpenSocket
-  /** A transport for `alpaca({ httpGet })` that ends here. */
-  readonly httpGet: HttpGet
-  /** Listens on 127.0.0.1. @throws PORT_IN_USE, or BAD_OPTION for a port this user may not have */
-  listen(options?: ListenOptions): Promise<Listener>
-  /** Answers a question about history or latest values as the REST side does over HTTP, faults left aside. */
-  answer(question: VenueQuestion): VenueAnswer
-  /** Hands events to every client; each gets what it has subscribed to. */
-  deliver(batch: readonly MarketEvent[]): void
-  /** Sends frames as they are to every client that has authenticated. */
-  send(...frames: readonly VenueFrame[]): void
-  /** Takes a fault into the script (where it has `at`, `every` or `after`), or brings it about now. */
-  inject(fault: FaultOptions): void
-  /** Takes a fault of a file, as `parseFaults` gives it, into the script; its trigger counts from now. */
-  script(fault: Fault): void
-  /** The connections open now, oldest first. */
-  readonly connections: readonly ConnectionView[]
-  /** Open connections: of an account, or all. */
-  openConnections(account?: string): number
-  /** The most there ever were at a time: of an account on one feed, or altogether. */
-  maxOpen(account?: string): number
-  /** Moments of the attempts that reached the venue, refused ones too, epoch ms; of many the last 10,000 or more. */
-  readonly attempts: readonly number[]
-  /** The most attempts in any window of this length. @default 10000 ms */
-  connectsPerWindow(windowMs?: number): number
-  /** Faults brought about so far, oldest first; of many the last 10,000 or more. */
-  readonly struck: readonly { readonly fault: FaultName; readonly at: number }[]
-  /** Cuts everything, stops listening and lets go of every timer. May be called twice. */
-  close(): Promise<void>
-}
-
-/** @throws BAD_CONFIG for a fault that is not in the menu */
 export function scriptedVenue(options: ScriptedVenueOptions = {}): ScriptedVenue {
-  return new AlpacaVenue(options)
-}
-
-class AlpacaVenue implements ScriptedVenue, VenueHost {
-  readonly openSocket: OpenSocket
-  readonly httpGet: HttpGet
-  readonly attempts: number[] = []
-  readonly struck: { readonly fault: FaultName; readonly at: number }[] = []
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #observe: (happening: Happening) => void
-  readonly #server: AlpacaServer
-  readonly #record: AlpacaRecord
-  readonly #rest: AlpacaRest
-  readonly #schedule: FaultSchedule
-  readonly #connections = new Set<VenueConnection>()
-  readonly #listeners = new Set<Listener>()
-  readonly #most = new Map<string, number>()
-  #mostOpen = 0
-  #ids = 0
-  #refusing = 0
-  #closed = false
-
-  constructor(options: ScriptedVenueOptions) {
-    this.#clock = options.clock ?? systemClock()
-    this.#random = options.random ?? seededRandom(1)
-    this.#observe = options.observe ?? (() => {})
-    this.#schedule = new FaultSchedule(this.#clock, this.#random, fault => this.#strike(fault))
-    this.#server = alpacaServer({
-      ...options.server,
-      clock: this.#clock,
-      script: scriptOf(
-        this.#schedule,
-        (fault, session) => this.#note(fault, this.#connectionOf(session)),
-        (session, message) => this.#said(session, message),
-      ),
-    })
-    this.#record = new AlpacaRecord(this.#clock, options.record)
-    this.#rest = new AlpacaRest(this.#server.accounts, this.#record, this.#clock, options.rest)
-    this.openSocket = memoryTransport(this, this.#clock, options.latencyMs)
-    this.httpGet = memoryHttp(this, this.#clock, options.latencyMs)
-    for (const fault of checkFaults(options.faults ?? [])) this.#schedule.add(fault)
-  }
-
-  async listen(options: ListenOptions = {}): Promise<Listener> {
-    this.#assertOpen()
-    const listener = await listenOn(this, { clock: this.#clock, ...options })
-    this.#listeners.add(listener)
-    return listener
-  }
-
-  deliver(batch: readonly MarketEvent[]): void {
-    if (this.#closed || batch.length === 0) return
-    this.#record.add(batch)
-    this.#data(() => this.#server.deliver(batch))
-    this.#schedule.count('events', batch.length)
-  }
-
-  send(...frames: readonly VenueFrame[]): void {
-    this.#data(() => {
-      for (const connection of this.#connections) {
-        if (accountOf(connection.session) === undefined) continue
-        for (const frame of frames) connection.send(frame)
-      }
-    })
-  }
-
-  inject(fault: FaultOptions): void {
-    this.#assertOpen()
-    const [checked] = checkFaults([fault])
-    const scheduled = fault.at ?? fault.every ?? fault.after
-    if (scheduled === undefined) this.#schedule.strike(checked!)
-    else this.#schedule.add(checked!)
-  }
-
-  script(fault: Fault): void {
-    this.#assertOpen()
-    this.#schedule.add(fault)
-  }
-
-  get connections(): readonly ConnectionView[] {
-    return [...this.#connections].map(({ id, path, openedAt, session }) => {
-      const lists = session instanceof AlpacaSession ? [...session.channels] : []
-      const held = lists.filter(([, symbols]) => symbols.size > 0)
-      const subscribed = Object.fromEntries(held.map(([name, symbols]) => [name, [...symbols]]))
-      return { id, path, openedAt, account: accountOf(session), subscribed }
-    })
-  }
-
-  openConnections(account?: string): number {
-    if (account === undefined) return this.#connections.size
-    return [...this.#connections].filter(one => accountOf(one.session) === account).length
-  }
-
-  maxOpen(account?: string): number {
-    return account === undefined ? this.#mostOpen : (this.#most.get(account) ?? 0)
-  }
-
-  connectsPerWindow(windowMs = 10_000): number {
-    let most = 0
-    let from = 0
-    for (const [index, time] of this.attempts.entries()) {
-      while (time - this.attempts[from]! >= windowMs) from++
-      most = Math.max(most, index - from + 1)
-    }
-    return most
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true
-    this.#schedule.close()
-    for (const connection of [...this.#connections]) connection.cut()
-    await Promise.all([...this.#listeners].map(listener => listener.close()))
-    this.#listeners.clear()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  // As the carriers see it.
-
-  admit(request: UpgradeRequest): VenueRefusal | ((wire: VenueWire) => VenueLine) {
-    const now = this.#clock.now()
-    remember(this.attempts, now)
-    if (this.#closed || now < this.#refusing) return 'unreachable'
-    const refusal = this.#schedule.take('upgrade-404', 'upgrade-429', 'upgrade-502')
-    if (refusal) {
-      this.#note(refusal.fault, [])
-      const status = Number(refusal.fault.slice(-3))
-      this.#observe({ type: 'refused', status })
-      const after = refusal.fault === 'upgrade-429' ? refusal.retryAfter : undefined
-      return { status, retryAfterMs: after }
-    }
-    const halfOpen = this.#schedule.take('half-open')
-    const { path } = request
-    const connection = new VenueConnection(
-      this.#ids + 1,
-      path,
-      this.#clock,
-      halfOpen !== undefined,
-      (one, clean) => {
-        this.#connections.delete(one)
-        this.#observe({ type: 'closed', connection: one.id, clean })
+  return new ScriptedHost<AlpacaSession, ControlMessage>(options, (script, clock) => {
+    const server = alpacaServer({ ...options.server, clock, script: scriptOf(script) })
+    const record = new AlpacaRecord(clock, options.record)
+    const rest = new AlpacaRest(server.accounts, record, clock, options.rest)
+    return {
+      id: server.id,
+      absent: { 'bad-checksum': 'its books have no checksums' },
+      accept: (request, peer) => server.accept(request, peer),
+      get sessions() {
+        return server.sessions
       },
-    )
-    if (halfOpen) this.#note('half-open', [connection])
-    else {
-      const session = this.#server.accept(request, connection)
-      if ('status' in session) {
-        this.#observe({ type: 'refused', status: session.status })
-        return session
-      }
-      connection.attach(session)
-      const late = this.#schedule.take('welcome-delayed')
-      if (late) {
-        this.#note('welcome-delayed', [connection])
-        connection.hold(late.by)
-      }
+      deliver: batch => {
+        record.add(batch)
+        server.deliver(batch)
+      },
+      answer: question => rest.answer(question),
+      spoiled: (fault, question, random) =>
+        spoiled(fault, question, asked => rest.answer(asked), random),
+      reset: () => server.accounts.reset(),
+      accountOf: session => session.account,
+      isOpen: session => session.account !== undefined,
+      listsOf: session => {
+        const held = [...session.channels].filter(([, symbols]) => symbols.size > 0)
+        return Object.fromEntries(held.map(([name, symbols]) => [name, [...symbols]]))
+      },
+      isServed: session => session.subscribed,
+      scold: session => {
+        session.fail(407)
+        return true
+      },
+      giant: (session, bytes) => giant(session?.codec === 'msgpack', bytes),
+      rivals: ({ account, feed }, message) => {
+        if (account === undefined || message.T !== 'success') return undefined
+        return server.sessions.filter(other => other.account === account && other.feed === feed)
+          .length
+      },
     }
-    this.#ids++
-    this.#connections.add(connection)
-    this.#mostOpen = Math.max(this.#mostOpen, this.#connections.size)
-    this.#observe({ type: 'connected', connection: connection.id, path })
-    return wire => {
-      connection.carry(wire)
-      this.#schedule.count('connections', 1)
-      return connection
-    }
-  }
-
-  answer(question: VenueQuestion): VenueAnswer {
-    return this.#rest.answer(question)
-  }
-
-  reply(question: VenueQuestion): VenueReply {
-    if (this.#closed || this.#clock.now() < this.#refusing) return 'unreachable'
-    const fault: RestFault | undefined = this.#schedule.take('rest-error', 'rest-spoiled')
-    if (!fault) return this.answer(question)
-    this.#note(fault.fault, [])
-    return spoiled(fault, question, asked => this.answer(asked))
-  }
-
-  deaf(port: number, { message }: Error): void {
-    this.#observe({ type: 'deaf', port, reason: message })
-  }
-
-  /** Runs something that sends data. */
-  #data(send: () => void): void {
-    if (this.#schedule.awaitsData && this.#server.sessions.some(session => session.subscribed)) {
-      this.#schedule.data()
-    }
-    for (const connection of this.#connections) connection.delivering(true)
-    try {
-      send()
-    } finally {
-      for (const connection of this.#connections) connection.delivering(false)
-    }
-  }
-
-  /** Carries out a fault that waits for no step of a connection's opening. */
-  #strike(fault: Fault): void {
-    switch (fault.fault) {
-      case 'refuse':
-        this.#note(fault.fault, [])
-        this.#refuse(fault.for)
-        return
-      case 'restart': {
-        const all = [...this.#connections]
-        this.#note(fault.fault, all)
-        for (const connection of all) connection.cut()
-        this.#server.accounts.reset()
-        this.#refuse(fault.for)
-        return
-      }
-    }
-    if (!('on' in fault)) return
-    const targets = this.#choose(fault.on)
-    this.#note(fault.fault, targets)
-    for (const connection of targets) strikeOne(fault, connection, this.#clock)
-  }
-
-  #refuse(ms: number): void {
-    this.#refusing = Math.max(this.#refusing, this.#clock.now() + ms)
-    for (const listener of this.#listeners) listener.pause(ms)
-  }
-
-  #choose(on: 'all' | 'oldest' | 'newest' | 'random'): VenueConnection[] {
-    const open = [...this.#connections]
-    if (on === 'all' || open.length === 0) return open
-    const at = on === 'oldest' ? 0 : on === 'newest' ? -1 : Math.floor(this.#random() * open.length)
-    return [open.at(at)!]
-  }
-
-  #note(fault: FaultName, connections: readonly VenueConnection[]): void {
-    remember(this.struck, { fault, at: this.#clock.now() })
-    this.#observe({ type: 'fault', fault, connections: connections.map(({ id }) => id) })
-  }
-
-  #connectionOf(session: AlpacaSession): VenueConnection[] {
-    return [...this.#connections].filter(one => one.session === session)
-  }
-
-  #said(session: AlpacaSession, message: ControlMessage): void {
-    const { account, feed } = session
-    // A session that is being made speaks before its connection is known.
-    const connection = this.#connectionOf(session)[0]?.id ?? this.#ids + 1
-    this.#observe({ type: 'said', connection, message })
-    if (account === undefined || message.T !== 'success') return
-    const open = this.#server.sessions.filter(
-      other => other.account === account && other.feed === feed,
-    )
-    this.#most.set(account, Math.max(this.#most.get(account) ?? 0, open.length))
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new TickwireError('CLOSED', 'the venue is closed')
-  }
+  })
 }
-
-/** What is kept of a list at least, so that a venue may run for ever. */
-const KEPT = 10_000
-
-function remember<T>(list: T[], entry: T): void {
-  list.push(entry)
-  if (list.length >= 2 * KEPT) list.splice(0, KEPT)
-}
-
-type Targeted = Extract<Fault, { on: unknown }>
-
-function strikeOne(fault: Targeted, connection: VenueConnection, clock: Clock): void {
-  switch (fault.fault) {
-    case 'cut':
-      connection.cut(fault.reset)
-      break
-    case 'close':
-      connection.close(fault.code, fault.reason)
-      break
-    case 'slow-client':
-      if (!fault.silent && connection.session instanceof AlpacaSession) {
-        connection.session.fail(407)
-        // The cut comes a moment later, so that a client that listens can hear why.
-        clock.setTimeout(() => connection.cut(), SAID_MS, 'idle')
-      } else connection.cut()
-      break
-    case 'mute':
-      connection.mute(fault.for)
-      break
-    case 'stall':
-      connection.stall(fault.for)
-      break
-    case 'slow-drip':
-      connection.drip(fault.for, fault.bytesPerSecond)
-      break
-    case 'late-pong':
-      connection.latePongs(fault.by, fault.for ?? Number.POSITIVE_INFINITY)
-      break
-    case 'giant-frame':
-      connection.send(giant(connection.session, fault.bytes))
-      break
-    default:
-      connection.spoil(fault.fault, fault.times)
-  }
-}
-
-/** Long enough for a message to leave before the cut behind it, ms. */
-const SAID_MS = 20
 
 /** A frame of a kind nobody knows; `bytes` long, give or take its head. */
-function giant(session: ProtocolSession | undefined, bytes: number): VenueFrame {
-  const packed = session instanceof AlpacaSession && session.codec === 'msgpack'
+function giant(packed: boolean, bytes: number): VenueFrame {
   if (!packed) return `[{"T":"giant","pad":"${'x'.repeat(bytes)}"}]`
   const head = Buffer.from('9182a154a56769616e74a3706164c6', 'hex')
   const frame = new Uint8Array(head.length + 4 + bytes)
@@ -432,20 +87,12 @@ function giant(session: ProtocolSession | undefined, bytes: number): VenueFrame 
   return frame
 }
 
-function accountOf(session: ProtocolSession | undefined): string | undefined {
-  return session instanceof AlpacaSession ? session.account : undefined
-}
-
 /** Faults of the protocol's own steps. */
-function scriptOf(
-  schedule: FaultSchedule,
-  note: (fault: FaultName, session: AlpacaSession) => void,
-  said: NonNullable<AlpacaScript['said']>,
-): AlpacaScript {
+function scriptOf({ said, take, note }: HostScript<AlpacaSession, ControlMessage>): AlpacaScript {
   return {
     said,
     auth(session) {
-      const fault = schedule.take('auth-timeout', 'auth-error', 'connection-limit')
+      const fault = take('auth-timeout', 'auth-error', 'connection-limit')
       if (!fault) return undefined
       note(fault.fault, session)
       if (fault.fault === 'auth-timeout') return 'silence'
@@ -453,13 +100,13 @@ function scriptOf(
       return { code, close: fault.close }
     },
     subscribe(session) {
-      const fault = schedule.take('symbol-limit', 'partial-ack')
+      const fault = take('symbol-limit', 'partial-ack')
       if (!fault) return undefined
       note(fault.fault, session)
       return fault.fault === 'symbol-limit' ? { code: 405 } : { omit: fault.omit }
     },
     unsubscribe(session) {
-      const fault = schedule.take('data-after-unsubscribe')
+      const fault = take('data-after-unsubscribe')
       if (fault) note(fault.fault, session)
       return fault?.for
     },

@@ -46,6 +46,8 @@ export interface VenueQuestion {
   readonly url: string
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>
+  /** What came with it; absent where nothing did. */
+  readonly body?: string
 }
 
 export interface VenueAnswer {

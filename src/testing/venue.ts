@@ -69,9 +69,11 @@ export async function listenOn(host: VenueHost, options: ListenOptions = {}): Pr
   const clients = new Set<WebSocket>()
   /** Streams that asked for another protocol; the HTTP server no longer counts them as its own. */
   const strays = new Set<Duplex>()
-  const answer = (request: IncomingMessage, response: ServerResponse) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const { method = 'GET', url = '/' } = request
-    const reply = host.reply({ method, url, headers: headersOf(request) })
+    const body = method === 'POST' ? await bodyOf(request) : undefined
+    const headers = headersOf(request)
+    const reply = host.reply({ method, url, headers, ...(body !== undefined && { body }) })
     if (reply === 'silence') return
     if (reply === 'unreachable') {
       request.socket.resetAndDestroy()
@@ -237,6 +239,22 @@ export async function startVenue(protocol: Protocol, options: VenueOptions = {})
       await listener.close()
     },
   }
+}
+
+/** What came with a question; of one that is too long, or that breaks off, nothing. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes <= MAX_MESSAGE_BYTES) chunks.push(chunk)
+    }
+  } catch {
+    // The client is gone: nobody waits for an answer.
+    return undefined
+  }
+  return bytes <= MAX_MESSAGE_BYTES ? Buffer.concat(chunks).toString() : undefined
 }
 
 function headersOf(request: IncomingMessage): Record<string, string | undefined> {

@@ -12,7 +12,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import type { TickwireError } from '../../src/base/errors.ts'
+import { TickwireError } from '../../src/base/errors.ts'
 import {
   type HttpAnswer,
   HttpClient,
@@ -76,6 +76,7 @@ describe('a client', () => {
     [403, 'NOT_ENTITLED', 1],
     [404, 'NOT_FOUND', 1],
     [422, 'BAD_REQUEST', 1],
+    [451, 'REGION_REFUSED', 1],
     [204, 'VENUE_ERROR', 4],
     [302, 'VENUE_ERROR', 4],
     [408, 'VENUE_ERROR', 4],
@@ -106,11 +107,27 @@ describe('a client', () => {
     const unreachable = await client([refused]).outcome()
     assert.deepEqual(
       [unreachable.error?.code, unreachable.error?.message],
-      ['UNREACHABLE', 'venue.test/v2/things: ECONNREFUSED'],
+      ['UNREACHABLE', 'venue.test/v2/things: connection refused'],
     )
     const garbage = await client([json(200, '<html>')]).outcome()
     assert.equal(garbage.error?.code, 'VENUE_ERROR')
     assert.match(garbage.error!.message, /cannot be read/)
+  })
+
+  it('takes nothing of the quota for what never reached the server, and so says soon that it cannot', async () => {
+    const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+    const cut = Object.assign(new Error('read'), { code: 'ECONNRESET' })
+    for (const [fault, isSoon] of [
+      [refused, true],
+      [cut, false],
+    ] as const) {
+      const { quota, outcome, asked } = client([fault])
+      quota.allow(3)
+      const { error } = await outcome()
+      assert.equal(error?.code, 'UNREACHABLE')
+      assert.equal(asked.length, 4)
+      assert.equal(asked[3]!.at < 10_000, isSoon, `${asked[3]!.at} ms`)
+    }
   })
 
   it("repeats little of a server's words, and nothing of a page", async () => {
@@ -130,6 +147,20 @@ describe('a client', () => {
     assert.deepEqual([error?.code, error?.hint], ['UNSUPPORTED', 'Ask for less.'])
   })
 
+  it('takes what a body says of itself for what it is, and asks again where that may pass', async () => {
+    const { outcome, asked } = client([json(200, 'busy'), json(200, [5])], {})
+    assert.deepEqual((await outcome()).value, [5])
+    assert.equal(asked.length, 2)
+    const clock = handClock()
+    const get: HttpGet = async () => json(200, { error: 'no such pair' })
+    const quota = new Quota(clock, 60)
+    const http = new HttpClient({ get, clock, random: () => 0.5, quota, headers: {} })
+    const read = () => {
+      throw new TickwireError('UNKNOWN_SYMBOL', 'no such pair')
+    }
+    await assert.rejects(http.get(URL_, read), { code: 'UNKNOWN_SYMBOL', message: 'no such pair' })
+  })
+
   it('waits no longer than its time limit, even for a transport that pays no heed', async () => {
     const { outcome, asked, clock } = client(['silence'], { timeoutMs: 2_000, tries: 2 })
     const { error } = await outcome()
@@ -137,6 +168,16 @@ describe('a client', () => {
     assert.match(error!.message, /no answer in 2000 ms/)
     assert.deepEqual([asked.length, asked.every(({ signal }) => signal.aborted)], [2, true])
     assert.equal(clock.pending(), 0)
+  })
+
+  it('gives up where it would have to wait for longer than it has patience', async () => {
+    const limited = { ...json(429, { msg: 'slow down' }), headers: { 'retry-after': '60' } }
+    const { outcome, asked, clock } = client([limited], { patienceMs: 59_000 })
+    const begun = clock.now()
+    const { error } = await outcome()
+    assert.deepEqual([error?.code, error?.retryAfterMs, asked.length], ['RATE_LIMITED', 60_000, 1])
+    assert.match(error!.message, /slow down/)
+    assert.ok(clock.now() - begun < 10_000)
   })
 
   it('asks again no sooner than Retry-After says, in seconds or as a date', async () => {
@@ -248,6 +289,17 @@ describe('a quota', () => {
       gaps.every(gap => gap > 390 && gap < 405),
       String(gaps.slice(0, 5)),
     )
+  })
+
+  it('lets only one go at once where no more is wanted', async () => {
+    const clock = handClock()
+    const quota = new Quota(clock, 60, 1 / 60)
+    const times: number[] = []
+    const start = clock.now()
+    for (let i = 0; i < 5; i++) void quota.turn().then(() => times.push(clock.now() - start))
+    await clock.advance(10_000)
+    for (const [i, time] of times.entries()) assert.ok(Math.abs(time - i * 1_000) < 2, `${time}`)
+    assert.equal(times.length, 5)
   })
 
   it('never lets more start in any minute', async () => {

@@ -49,6 +49,47 @@ describe('numbers', () => {
     }
   })
 
+  it('of digits only are those of JSON.parse, whatever stands behind them; longer ones are a surprise', () => {
+    const random = seededRandom(12)
+    const digit = () => Math.floor(random() * 10)
+    for (let length = 1; length <= 20; length++) {
+      for (let i = 0; i < 200; i++) {
+        const text = Array.from({ length }, digit).join('')
+        const sound = text === '0' || !text.startsWith('0')
+        for (const behind of ['"', ',', '}', '.5', 'e3', ' ']) {
+          const next = on(text + behind).digits(0)
+          assert.equal(next, sound && length <= 15 ? length : SURPRISE, text + behind)
+          if (next > 0) assert.equal(scanner.out[0], Number(text))
+          assert.equal(on(text + behind).pastDigits(0), sound ? length : SURPRISE, text + behind)
+        }
+      }
+    }
+    for (const text of ['', 'a', '-1', '.5', '"1']) {
+      assert.equal(on(text).digits(0), SURPRISE, text)
+      assert.equal(on(text).pastDigits(0), SURPRISE, text)
+    }
+  })
+
+  it('of 13 digits are times in ms; any other length is a surprise', () => {
+    const random = seededRandom(13)
+    let now = 1_705_329_000_000
+    for (let i = 0; i < 2_000; i++) {
+      now = i % 50 === 0 ? 1e12 + Math.floor(random() * 8e12) : now + Math.floor(random() * 60_000)
+      assert.equal(on(`${now},`).millis(0), 13)
+      assert.equal(scanner.out[1], now)
+    }
+    for (const text of [
+      '170532900000',
+      '17053290000001',
+      '0705329000000',
+      '170532900000a',
+      '1705a29000000',
+      '',
+    ]) {
+      assert.equal(on(`${text},`).millis(0), SURPRISE, text)
+    }
+  })
+
   it('are refused where JSON.parse refuses them', () => {
     const refused = [
       '00',
@@ -82,6 +123,18 @@ describe('numbers', () => {
   it('in quotes are decimals', () => {
     assert.equal(on('"0.00012300",').decimal(0), 12)
     assert.equal(scanner.out[0], 0.000123)
+    for (const number of [
+      '27123.45000000',
+      '0.01000000',
+      '1234567.12345678',
+      '12345678.12345678',
+    ]) {
+      assert.equal(on(`"${number}",`).decimal(0), number.length + 2)
+      assert.equal(scanner.out[0], Number(number), number)
+    }
+    for (const text of ['"01.00000000"', '".00000000"', '"1.0000000x"', '"1.00000000']) {
+      assert.equal(on(text).decimal(0), SURPRISE, text)
+    }
     for (const text of ['"1', '1"', '""', '"1"x'.slice(0, 2), '"1x"']) {
       assert.equal(on(text).decimal(0), SURPRISE, text)
     }
@@ -180,6 +233,9 @@ describe('times', () => {
     assert.deepEqual(read('2024-01-15T14:30:05.123456789Z'), [base + 123, 456_789])
     assert.deepEqual(read('2024-01-15T14:30:05.000000001Z'), [base, 1])
     assert.deepEqual(read('2024-01-15T14:30:05.99999Z'), [base + 999, 990_000])
+    assert.deepEqual(read('2024-01-15T14:30:05.123456Z'), [base + 123, 456_000])
+    assert.deepEqual(read('2024-01-15T14:30:05.000009Z'), [base, 9_000])
+    assert.deepEqual(read('2024-01-15T14:30:05.1234567Z'), [base + 123, 456_700])
     assert.deepEqual(read('2024-01-15T14:30:06.5Z'), [base + 1_500, 0])
     assert.deepEqual(read('2024-01-16T14:30:05Z'), [base + 86_400_000, 0])
     assert.deepEqual(read('1969-12-31T23:59:59.999999999Z'), [-1, 999_999])
@@ -198,6 +254,9 @@ describe('times', () => {
         '2024-01-15T14:60:00Z',
         '2024-01-15T14:30:60Z',
         '2024-01-15T14:30:05.Z',
+        '2024-01-15T14:30:05.12345xZ',
+        '2024-01-15T14:30:05.123456z',
+        '2024-01-15T14:30:05:123456Z',
         '2024-01-15T14:30:05',
       ],
       ...[

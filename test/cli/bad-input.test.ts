@@ -106,9 +106,9 @@ const CASES: readonly Case[] = [
     hints: /example\.yaml/,
   },
   {
-    args: 'stream -p simulated --kinds tickers',
+    args: 'stream -p simulated --kinds news',
     exit: 2,
-    says: /no tickers/,
+    says: /no news/,
     hints: /trades, quotes, bars/,
   },
   {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { ledgerFolder } from '../../src/app/ledger-file.ts'
@@ -50,6 +50,22 @@ describe('tickwire ledger', () => {
     for (const { kind, received } of kept) {
       assert.equal(received, events.filter(({ type }) => type === kind).length, kind)
     }
+  })
+
+  test('names the source of each row where there are several', async t => {
+    const [file] = readdirSync(ledgerFolder(folder))
+    const kept = readFileSync(join(ledgerFolder(folder), file!), 'utf8')
+    const { rows, ...rest } = JSON.parse(kept)
+    const others = rows.map((row: object) => ({ ...row, source: 'other' }))
+    const tape = tempFolder(t)
+    mkdirSync(ledgerFolder(tape), { recursive: true })
+    const text = JSON.stringify({ ...rest, rows: [...rows, ...others] })
+    writeFileSync(join(ledgerFolder(tape), file!), text)
+    const { stdout, stderr } = await cli(['ledger', 'SPY', '--tape', tape])
+    const [, heads, ...lists] = lines(stdout)
+    assert.match(heads!, /^source +symbol +kind +received/, stderr)
+    const sources = new Set(lists.map(line => line.split(' ')[0]))
+    assert.deepEqual(sources, new Set(['simulated', 'other']))
   })
 
   test('says so where there is none, and which there are', async t => {

@@ -140,7 +140,7 @@ test('the board shows what the trades and quotes add up to, within width and hei
   ]) {
     board.add(event)
   }
-  const view = { colors: false, now: 5_000, banner: 'SIMULATED', title: 'title', foot: 'foot' }
+  const view = { colors: false, now: 5_000, banner: 'SIMULATED', title: 'title', foot: ['foot'] }
   const lines = board.render({ ...view, width: 120, height: 24 })
   const spy = lines
     .find(line => line.startsWith('SPY'))!
@@ -232,4 +232,29 @@ test('numbers read as people write them', () => {
     assert.throws(() => durationOf('--duration')(text), /--duration/)
   assert.equal(durationOf('--duration')('596h'), 596 * 3_600_000)
   assert.throws(() => durationOf('--duration')('597h'), { hint: /at most 596h/ })
+})
+
+test('a book shows its best levels, an article its headline, and no text speaks to the terminal', () => {
+  const rows = new Rows({
+    ...{ colors: false, banner: undefined, width: () => 200, height: () => 24, symbolWidth: 7 },
+  })
+  const book = createEvent({
+    ...{ type: 'book', symbol: 'BTC/USD', timestamp: 0, snapshot: true, asks: [] },
+    bids: [
+      [100.5, 0.25],
+      [99, 1],
+    ],
+  })
+  assert.match(rows.write(book), /book {5}BTC\/USD +whole {2}bid 100\.50 × 0\.25 \+1 {2}ask -\n$/)
+  const article = createEvent({
+    ...{ type: 'news', symbol: 'AAPL', symbols: ['AAPL', 'SPY'], timestamp: 0 },
+    headline: 'Up\u001b[2J and\naway',
+  })
+  const line = rows.write(article)
+  assert.match(line, /news {5}AAPL +Up \[2J and away +AAPL SPY\n$/)
+  const halt = createEvent({
+    ...{ type: 'status', symbol: 'AAPL', timestamp: 0, statusCode: 'H' },
+    statusMessage: 'Halt\u001b]0;x\u0007',
+  })
+  assert.ok(![...`${line}${rows.write(halt)}`].some(c => c < ' ' && c !== '\n'))
 })

@@ -6,12 +6,9 @@ import { type AddressInfo, createServer, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { runCommand } from '../../src/cli/program.ts'
-import { cli, lines } from './child.ts'
+import { cli, lines, TICKWIRE } from './child.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const TSX = import.meta.resolve('tsx')
 const directory = mkdtempSync(join(tmpdir(), 'tickwire-sim-'))
 const running = new Set<ChildProcess>()
 after(() => {
@@ -27,7 +24,7 @@ class Process {
 
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const { PATH = '', SystemRoot = '' } = process.env
-    this.child = spawn(process.execPath, ['--import', TSX, ...args], {
+    this.child = spawn(process.execPath, args, {
       cwd: directory,
       env: { PATH, SystemRoot, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -60,7 +57,7 @@ class Process {
 }
 
 async function startSim(args: readonly string[], env?: Readonly<Record<string, string>>) {
-  const sim = new Process([MAIN, 'sim', ...args], env)
+  const sim = new Process([...TICKWIRE, 'sim', ...args], env)
   await sim.until('the addresses', () => /^symbols/m.test(sim.stdout))
   const url = /ws:\S+/.exec(sim.stdout)![0]
   return Object.assign(sim, { url, port: new URL(url).port })
@@ -91,6 +88,100 @@ describe('tickwire sim', () => {
     assert.match(sim.stdout, /^symbols SPY FOO$/m)
     assert.equal(await sim.end('SIGINT'), 130)
     assert.match(sim.stderr, /\d+ events in [\d.]+ s, 0 connections, 0 faults\n$/)
+  })
+
+  for (const { market, path, args, symbols, of } of [
+    {
+      ...{ market: 'crypto', path: '/v1beta3/crypto/us', symbols: 'BTC/USD ETH/USD' },
+      ...{
+        args: ['btcusd', '--kinds', 'trades,books'],
+        of: /BTC\/USD \(trades, books, crypto us\)/,
+      },
+    },
+    {
+      ...{ market: 'options', path: '/v1beta1/indicative', symbols: 'SPY271217C00630000 .*' },
+      ...{ args: ['SPY271217C00630000'], of: /\(trades, options indicative\)/ },
+    },
+    {
+      ...{ market: 'news', path: '/v1beta1/news', symbols: 'SPY TSLA .*' },
+      ...{ args: ['*'], of: /\* \(news, news\)/ },
+    },
+  ]) {
+    test(`--market ${market} is that stream of Alpaca's, and \`tickwire stream\` reads it`, async () => {
+      const sim = await startSim(['--port', '0', '--market', market])
+      assert.ok(sim.stdout.includes(`${path}`), sim.stdout)
+      assert.match(sim.stdout, new RegExp(`^symbols ${symbols}$`, 'm'))
+      const env = { APCA_API_KEY_ID: 'any', APCA_API_SECRET_KEY: 'any' }
+      const url = `ws://127.0.0.1:${sim.port}${path}`
+      const result = await cli(
+        ['stream', ...args, '--provider', 'alpaca', '--market', market, '--limit', '2'],
+        // A feed set for stocks is not meant.
+        { env: { ...env, TICKWIRE_ALPACA_URL: url, TICKWIRE_ALPACA_FEED: 'sip' } },
+      )
+      assert.equal(result.code, 0, result.stderr)
+      assert.match(result.stderr, of)
+      const events = lines(result.stdout).map(line => JSON.parse(line) as { source: string })
+      assert.deepEqual(
+        events.map(({ source }) => source),
+        Array(2).fill(`alpaca-${market}`),
+      )
+      await sim.end('SIGTERM')
+    })
+  }
+
+  for (const { market, args, of } of [
+    { market: 'stocks', args: ['SPY', '--kinds', 'trades,quotes'], of: /SPY \(trades, quotes, / },
+    { market: 'crypto', args: ['BTC/USD'], of: /BTC\/USD \(trades, crypto realtime\)/ },
+    { market: 'forex', args: ['EUR/USD', '--quotes'], of: /EUR\/USD \(quotes, forex / },
+    { market: 'options', args: ['SPY271217C00630000'], of: /\(trades, options realtime\)/ },
+    { market: 'indices', args: ['SPX', '--kinds', 'tickers'], of: /SPX \(tickers, indices / },
+  ]) {
+    test(`--venue polygon --market ${market} is that cluster, and \`tickwire stream\` reads it`, async () => {
+      const sim = await startSim(['--port', '0', '--venue', 'polygon', '--market', market])
+      assert.match(sim.stdout, /^SIMULATED/)
+      const result = await cli(
+        ['stream', ...args, '--provider', 'polygon', '--market', market, '--limit', '2'],
+        { env: { POLYGON_API_KEY: 'any', TICKWIRE_POLYGON_URL: sim.url } },
+      )
+      assert.equal(result.code, 0, result.stderr)
+      assert.match(result.stderr, of)
+      assert.equal(lines(result.stdout).length, 2)
+      assert.match(sim.stderr, /#1 auth_success authenticated[\s\S]*#1 success subscribed to: /)
+      assert.ok(!sim.stderr.includes('any'), 'the key is told nowhere')
+      await sim.end('SIGTERM')
+    })
+  }
+
+  test('of polygon it answers questions, takes the one key that is set, and plays faults', async () => {
+    const file = join(directory, 'polygon.yaml')
+    writeFileSync(file, '- { fault: close, after: 1 connection, at: 300ms }\n')
+    const keys = { TICKWIRE_SIM_KEY: 'PKSIM', TICKWIRE_SIM_SECRET: 'topsecret' }
+    const args = ['--port', '0', '--venue', 'polygon', '--symbols', 'aapl', '--faults', file]
+    const sim = await startSim(args, keys)
+    const env = { POLYGON_API_KEY: 'PKSIM', TICKWIRE_POLYGON_URL: sim.url }
+    const stream = ['stream', 'AAPL', '-p', 'polygon', '--duration', '4s']
+    const read = await cli(stream, { env })
+    assert.equal(read.code, 0, read.stderr)
+    assert.match(read.stderr, /connected again/)
+    const quote = await cli(['quote', 'AAPL', '-p', 'polygon', '--json'], { env })
+    assert.equal(quote.code, 0, quote.stderr)
+    const wrong = await cli(stream, { env: { ...env, POLYGON_API_KEY: 'OTHER' } })
+    assert.deepEqual([wrong.code, /authentication failed/.test(wrong.stderr)], [4, true])
+    await sim.end('SIGTERM')
+    assert.match(sim.stderr, /fault close on #1/)
+  })
+
+  test('a market or symbol its venue has not is refused before it listens', async () => {
+    for (const [args, says] of [
+      [['--venue', 'polygon', '--market', 'news'], /polygon has no market "news"/],
+      [['--venue', 'polygon', '--market', 'crypto', '--symbols', 'SPY'], /not a symbol: "SPY"/],
+      [['--market', 'forex'], /alpaca has no market "forex"/],
+      [['--venue', 'ibkr', '--market', 'stocks'], /ibkr has no market.*\n.*leave it out/],
+    ] as const) {
+      const { code, stderr, stdout } = await cli(['sim', '--port', '0', ...args])
+      assert.deepEqual([code, stdout], [2, ''], stderr)
+      assert.match(stderr, says)
+    }
   })
 
   test('`tickwire stream` reads from it through faults of a file, history included', async () => {
@@ -125,7 +216,7 @@ describe('tickwire sim', () => {
     const first = await startSim(['--port', '0', '--rate', '100'])
     const script = join(directory, 'readme.mts')
     writeFileSync(script, readmeCode(first.url))
-    const bot = new Process([script])
+    const bot = new Process(['--import', import.meta.resolve('tsx'), script])
     const trades = () => bot.stdout.match(/New Trade/g)?.length ?? 0
     await bot.until('trades', () => trades() > 5)
     await first.end('SIGKILL')

@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/base/clock.ts'
 import { createEvent } from '../../src/market/events.ts'
 import { parseEvent } from '../../src/market/json.ts'
 import { alpacaServer } from '../../src/providers/alpaca/server.ts'
 import { startVenue } from '../../src/testing/venue.ts'
-import { cli, lines } from './child.ts'
+import { cli, lines, TICKWIRE } from './child.ts'
 
 const KEYS = { APCA_API_KEY_ID: 'PKTEST', APCA_API_SECRET_KEY: 's3cret-s3cret' }
 const number = (text: string | undefined) => Number(text?.replaceAll(',', ''))
@@ -34,6 +33,21 @@ describe('tickwire stream', { concurrency: 2 }, () => {
     )
     assert.match(result.said.at(-1)!, SUMMARY)
     assert.match(result.said.at(-1)!, /^5,000 events/)
+  })
+
+  test('makes tickers from trades where the venue has none, and shows trades only when asked', async () => {
+    const args = ['stream', 'SPY', '-p', 'simulated', '--rate', '500', '--limit', '8', '--kinds']
+    const [alone, both] = await Promise.all([
+      cli([...args, 'tickers']),
+      cli([...args, 'tickers,trades', '--limit', '200']),
+    ])
+    assert.deepEqual([alone.code, both.code], [0, 0], alone.stderr)
+    const kinds = ({ stdout }: typeof both) => [
+      ...new Set(lines(stdout).map(line => parseEvent(line).type)),
+    ]
+    assert.deepEqual(kinds(alone), ['ticker'])
+    assert.deepEqual(kinds(both).sort(), ['ticker', 'trade'])
+    assert.ok(lines(alone.stdout).every(line => line.includes('derived')))
   })
 
   for (const [signal, exit] of [
@@ -184,7 +198,7 @@ describe('tickwire stream', { concurrency: 2 }, () => {
     clearInterval(telling)
     await venue.close()
     assert.equal(result.code, 130, result.stderr)
-    assert.match(result.stderr, /; next attempt in \d+\.\d s\n/)
+    assert.match(result.stderr, /; next attempt (at once|in \d+\.\d s)\n/)
     assert.match(result.stderr, /\nconnected again\n/)
     assert.match(result.said.at(-1)!, /, 1 reconnect, /)
   })
@@ -214,9 +228,8 @@ test('help and version go to standard output and are no errors', async () => {
 })
 
 test('a pipe that nobody reads from costs events, and is ended at once by a second Ctrl-C', async () => {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
   const args = ['stream', '-p', 'simulated', '--rate', 'max']
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], {
+  const child = spawn(process.execPath, [...TICKWIRE, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   // Its output is never read: the pipe fills up.

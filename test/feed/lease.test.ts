@@ -111,6 +111,40 @@ test('a second feed of the account waits, says for whom, and takes over when the
   assert.deepEqual(readdirSync(folder), [])
 })
 
+test('where a venue wants connections to be apart, a process waits for that behind the one before it', async () => {
+  const capabilities = { ...toyCapabilities, limits: { connectionGapMs: 3_000 } }
+  const open = async (at: number) => {
+    const toy = toyFeed({
+      description: { account: 'apart', capabilities },
+      feed: { leases: folder },
+    })
+    await toy.clock.advance(at)
+    toy.feed.trades('SPY', () => {})
+    await toy.clock.advance(1)
+    return toy
+  }
+  const first = await open(0)
+  assert.equal(first.net.sockets.length, 1, 'nobody was before it')
+  await first.clock.advance(9_999)
+  await first.feed.close()
+  const second = await open(10_500)
+  await second.clock.advance(2_400)
+  assert.equal(second.net.sockets.length, 0)
+  await second.clock.advance(100)
+  assert.equal(second.net.sockets.length, 1)
+  await second.feed.close()
+  const late = await open(60_000)
+  assert.equal(late.net.sockets.length, 1, 'what is long ago holds nobody up')
+  await late.feed.close()
+  const early = await open(1_000)
+  assert.equal(early.net.sockets.length, 1, 'nor does a clock that was set back')
+  await early.feed.close()
+  const [file, ...others] = readdirSync(folder)
+  assert.match(file!, /^[0-9a-f]{16}\.used$/)
+  assert.deepEqual(others, [])
+  rmSync(join(folder, file!))
+})
+
 test('a place that was taken over meanwhile is neither kept alive nor cleared by its former holder', async () => {
   const turned = handClock()
   const lease = takeLease(folder, 'slept', 1, turned)

@@ -285,6 +285,18 @@ describe('a repair', () => {
     assert.deepEqual(through(guard, [1, 50]), [1], 'the level is still that of the live prices')
   })
 
+  test('what is only looked at is held to the rules too, and neither counted nor learned from', () => {
+    const guard = quarantine()
+    through(guard, [1, 1, 1])
+    const looks = [price(1), price(-1), price(500), price(50), price(50), price(50)]
+    assert.deepEqual(
+      looks.map(event => guard.isSound(event, NOW)),
+      [true, false, false, false, false, false],
+    )
+    assert.equal(guard.stats().count, 0)
+    assert.deepEqual(through(guard, [1, 50]), [1], 'the level is still that of the live prices')
+  })
+
   test('of a feed is delivered without what cannot be true, and what cannot be true does not hold it up', async () => {
     const at = (id: number, fields: object = {}) =>
       like('trade', { source: 'toy', id, timestamp: NOW + id, ...fields })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { silentLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
+import type { Capabilities } from '../../src/feed/provider.ts'
 import { Shards } from '../../src/feed/shards.ts'
 import { Subscriptions } from '../../src/feed/subscriptions.ts'
 import type { Trade } from '../../src/market/events.ts'
@@ -11,7 +12,7 @@ import { handClock } from '../../src/testing/clock.ts'
 import type { ScriptedSocket } from '../../src/testing/sockets.ts'
 import { oblige, say, toyCapabilities, toyFeed, tradeOf } from './toy-venue.ts'
 
-function sharded(limits: { connections?: number; symbolsPerConnection?: number }) {
+function sharded(limits: Capabilities['limits']) {
   const toy = toyFeed({
     description: {
       capabilities: { ...toyCapabilities, limits },
@@ -485,7 +486,7 @@ function unconnected(limits: { connections: number; symbolsPerConnection: number
     ...{ backoff: {}, lingerMs: 1_000, leases: undefined, raw: () => undefined },
     ...{ emit: () => {}, notice: () => {}, malformed: () => {}, unknown: () => {} },
     room: () => undefined,
-    ...{ interrupted: () => {}, resumed: () => {} },
+    ...{ interrupted: () => {}, resumed: () => {}, broken: () => {} },
     answered: () => subscriptions.settle(),
     over: () => {},
   })
@@ -610,5 +611,50 @@ test('what a symbol weighs goes with it: a connection that has let a busy one go
   feed.trades('Z', () => {})
   await clock.advance(1)
   assert.ok(held()[one]!.includes('Z'), JSON.stringify(held()))
+  await feed.close()
+})
+
+test('before a venue ends a connection for its age another one takes over, without a hole or a repeat', async () => {
+  const limits = { connections: 2, connectionLifeMs: 600_000 }
+  const { clock, net, feed, held } = sharded(limits)
+  const seen: string[] = []
+  const notices: string[] = []
+  feed.trades(['A', 'B'], ({ symbol, timestamp }) => seen.push(`${symbol}${timestamp}`))
+  feed.on('notice', ({ notice }) => notices.push(notice))
+  await clock.advance(1)
+  const expected: string[] = []
+  const trade = () => {
+    const time = clock.now()
+    expected.push(`A${time}`, `B${time}`)
+    for (const [index, socket] of net.sockets.entries()) {
+      const carried = held()[index] ?? []
+      const events = ['A', 'B'].filter(s => carried.includes(s)).map(s => tradeOf(s, time))
+      if (events.length > 0) say(socket, { events })
+    }
+  }
+  // One trade a second, for a tenth of the life is left when the next connection takes over.
+  for (let second = 0; second < 1_500; second++) {
+    trade()
+    await clock.advance(1_000)
+    const carrying = held().filter(list => list.length > 0)
+    assert.ok(
+      carrying.length === 1 || (carrying.length === 2 && (second + 2) % 540 < 8),
+      `${second}`,
+    )
+  }
+  await clock.advance(1_000)
+  assert.equal(net.sockets.filter(socket => !socket.closed).length, 1, 'the old ones are gone')
+  assert.deepEqual(seen, expected)
+  assert.equal(net.sockets.length, 3)
+  assert.equal(feed.stats().connects, 3)
+  assert.deepEqual([...new Set(notices)], ['connected', 'subscribed', 'disconnected'])
+  await feed.close()
+})
+
+test('the only connection a venue allows is kept to its end', async () => {
+  const { clock, net, feed } = sharded({ connections: 1, connectionLifeMs: 600_000 })
+  feed.trades('A', () => {})
+  await clock.advance(599_000)
+  assert.equal(net.sockets.length, 1)
   await feed.close()
 })

@@ -183,6 +183,18 @@ describe('drop-oldest', () => {
 describe('conflate', () => {
   const conflating = (more = {}) => new DeliveryQueue({ policy: 'conflate', ...more })
 
+  test('bars of one millisecond that differ in nanoseconds are bars of their own', () => {
+    const queue = conflating()
+    for (let nanos = 0; nanos < 5; nanos++) {
+      const event = createEvent({
+        ...{ type: 'bar', symbol: 'A', timestamp: 60, nanos, interval: '2t' },
+        ...{ open: 1, high: 1, low: 1, close: 1, volume: 1, final: true, revision: 0 },
+      })
+      queue.push(event, 100)
+    }
+    assert.equal(queue.take(100).length, 5)
+  })
+
   test('keeps the latest of each symbol and marks it', () => {
     const queue = conflating()
     for (let t = 1; t <= 3; t++) for (const symbol of ['A', 'B']) queue.push(quote(symbol, t), t)

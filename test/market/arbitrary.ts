@@ -114,7 +114,7 @@ export function anyEvent(type: EventType): fc.Arbitrary<MarketEvent> {
     timestamp: anyTimestamp,
     nanos: anyNanos,
     receivedAt: maybe(number),
-    flags: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 127 })),
+    flags: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 255 })),
     seq: maybe(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })),
     ...OWN[type],
   }

@@ -102,7 +102,7 @@ describe('encodeEvent', () => {
     ['nanos', { nanos: 1_000_000 }],
     ['nanos', { nanos: -1 }],
     ['receivedAt', { receivedAt: Number.NaN }],
-    ['flags', { flags: 128 }],
+    ['flags', { flags: 256 }],
     ['seq', { seq: 0 }],
     ['type', { type: 'trad' }],
     ['type', { type: 'toString' }],

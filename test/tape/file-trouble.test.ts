@@ -289,6 +289,55 @@ describe('a disk that takes its time', () => {
     assert.equal((await openTape(t, at.folder)).end.seq, tape.end.seq)
   })
 
+  test('a slow reader misses two holes, and the notice of the first with the second: both are told', async t => {
+    const at = await bench(t, { capacity: 16 })
+    const { tape, disk, clock } = at
+    await appendBlocks(tape, [3])
+    const seen: MarketEvent[] = []
+    let goOn = () => {}
+    const isFree = new Promise<void>(resolve => {
+      goOn = resolve
+    })
+    const reading = (async () => {
+      for await (const batch of tape.read({ from: 'start', written: true })) {
+        seen.push(...batch)
+        await isFree
+      }
+    })()
+    await until(() => seen.length === 3, 'the first events')
+    const hang = async () => {
+      disk.hold('write')
+      tape.append(trades(0, 2))
+      await until(() => disk.waiting === 1, 'the write')
+      for (let i = 0; i < 5; i++) tape.append(trades(0, 10))
+      clock.turn(1_000)
+      assert.equal(tape.isRecording, false)
+    }
+    await hang()
+    // What hung lands; then the next file hangs, whose first event tells of the hole, until the ring has gone round again.
+    disk.step()
+    await until(() => tape.isRecording && disk.waiting === 1, 'the next file')
+    for (let i = 0; i < 5; i++) tape.append(trades(0, 10))
+    clock.turn(1_000)
+    assert.equal(tape.isRecording, false)
+    const { seq } = tape.written
+    goOn()
+    const reached = () =>
+      Math.max(...numbersOf(seen), ...rangesOf(seen, 'skipped').map(({ to }) => to))
+    await until(() => reached() >= seq, 'the reader to come that far')
+    assertExplained(seen)
+    assert.deepEqual(rangesOf(seen, 'lost'), [], 'the notices are among what it has missed')
+    assert.equal(rangesOf(seen, 'skipped')[0]?.from, 6)
+    disk.go()
+    await until(() => tape.isRecording, 'recording again')
+    await appendBlocks(tape, [2])
+    await until(() => seen.at(-1)?.seq === tape.end.seq, 'the reader')
+    assertExplained(seen)
+    assertExplained(await onDisk(t, at))
+    await tape.close()
+    await reading
+  })
+
   test('a burst longer than the ring: what could not be taken is told, without a wait', async t => {
     const at = await bench(t, { capacity: 16 })
     const { tape } = at

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import { TickwireError } from '../../base/errors.ts'
+import { webSockets } from '../../base/socket.ts'
 import { openFeed } from '../../feed/feed.ts'
+import { chooseFeed } from '../../providers/alpaca/feeds.ts'
 import { CaptureWriter } from '../../tape/capture.ts'
 import { captureSockets } from '../../tape/capture-sockets.ts'
 import type { Surroundings } from '../config.ts'
@@ -48,14 +50,18 @@ export async function capture(
   const { name } = checked
   const moment = new Date().toISOString().replace(/\D/g, '').slice(0, 14)
   const file = flags.out ?? `${name}-${moment}.capture`
-  const origin: Origin = { provider: name, feed: config.alpaca.feed, request }
+  const { market } = config.alpaca
+  const part = market === 'news' ? {} : { feed: chooseFeed(market, config.alpaca.feed) }
+  const origin: Origin = { provider: name, market, ...part, request }
   const writer = await CaptureWriter.create(
     resolve(around.cwd, file),
     { ...origin },
     systemClock(),
     error => run.fail(error),
   )
-  const chosen = chooseProvider(config, { openSocket: captureSockets(writer) })
+  const chosen = chooseProvider(config, {
+    openSocket: captureSockets(writer, webSockets(config.reachedBy)),
+  })
   const feed = openFeed(chosen.provider, { log, ackTimeoutMs: CONNECT_MS })
   const startedAt = performance.now()
   const limit = flags.limit ?? Number.POSITIVE_INFINITY

@@ -19,7 +19,8 @@ import { bannerOf, conclude, lineWriter, outputOf } from './stream.ts'
 export interface Origin {
   readonly provider: ProviderName
   /** Of alpaca. */
-  readonly feed: Config['alpaca']['feed']
+  readonly feed?: NonNullable<Config['alpaca']['feed']>
+  readonly market?: Config['alpaca']['market']
   readonly request: SubscribeRequest
 }
 
@@ -102,10 +103,10 @@ export async function framesFixture(file: string, flags: FramesFlags, around: Su
   const { frame } = found
   const config = loadConfig(around)
   const events = await decode(capture, config, createLog(config, around.env), found)
-  const { provider, feed } = capture.about as unknown as Origin
+  const { provider, market, feed } = capture.about as unknown as Origin
   const bytes = Buffer.from(frame.data)
   const fixture = {
-    ...{ provider, feed, receivedAt: frame.receivedAt },
+    ...{ provider, market, feed, receivedAt: frame.receivedAt },
     ...(frame.binary ? { base64: bytes.toString('base64') } : { text: bytes.toString() }),
     events: events.map(event => JSON.parse(encodeEvent(event)) as unknown),
   }
@@ -176,10 +177,17 @@ function providerOf(
   config: Config,
   openSocket: NonNullable<BuildOptions['openSocket']>,
 ): Provider {
-  const { provider: name, feed } = about as unknown as Origin
+  const { provider: name, market = 'stocks', feed } = about as unknown as Origin
   // Nobody is there to ask for a key.
   const alpacaKeys = { key: 'CAPTURE', secret: 'CAPTURE' }
-  const settings = { ...config, provider: name, alpacaKeys, alpaca: { feed, url: undefined } }
+  const vendorKeys = { polygon: 'CAPTURE', openalgo: 'CAPTURE', alltick: 'CAPTURE' }
+  const settings = {
+    ...config,
+    provider: name,
+    alpacaKeys,
+    vendorKeys,
+    alpaca: { market, feed, url: undefined },
+  }
   const { provider } = chooseProvider(settings, { openSocket })
   return {
     ...provider,

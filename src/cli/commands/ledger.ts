@@ -50,28 +50,38 @@ export async function ledger(
   return 0
 }
 
-const HEADS =
-  'symbol      kind      received   repaired  disordered  gaps (filled, open)   lag p50      p99      max'
+const HEADS = [
+  ...(['symbol', 'kind', 'received', 'repaired', 'disordered'] as const),
+  ...(['twice', 'refused', 'dropped', 'holes', 'filled', 'left'] as const),
+  ...(['lag p50', 'p99', 'max'] as const),
+]
 
 function table(day: string, rows: readonly LedgerRow[]): string {
-  const lines = [`ledger of ${day} (UTC)`, HEADS, ...rows.map(line)]
-  return `${lines.join('\n')}\n`
+  // Where there is one source only, its name says nothing.
+  const named = new Set(rows.map(({ source }) => source)).size > 1
+  const cells = [
+    [...(named ? ['source'] : []), ...HEADS],
+    ...rows.map(row => [...(named ? [row.source] : []), ...cellsOf(row)]),
+  ]
+  const names = named ? 3 : 2
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map(row => row[column]!.length)))
+  // Names stand to the left, numbers to the right.
+  const aligned = cells.map(row =>
+    row
+      .map((cell, i) => (i < names ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  )
+  return `${[`ledger of ${day} (UTC)`, ...aligned].join('\n')}\n`
 }
 
-function line(row: LedgerRow): string {
-  const { symbol, kind, received, repaired, outOfOrder, gaps, gapsRepaired, gapsUnrepaired, lag } =
-    row
-  const holes = gaps > 0 ? `${gaps} (${gapsRepaired}, ${gaps - gapsRepaired})` : `${gapsUnrepaired}`
-  const cells = [
-    symbol.padEnd(10),
-    kind.padEnd(8),
-    amount(received).padStart(10),
-    amount(repaired).padStart(10),
-    amount(outOfOrder).padStart(11),
-    holes.padStart(20),
-    ...[lag?.p50, lag?.p99, lag?.max].map(ms => duration(ms).padStart(8)),
-  ]
-  return cells.join('  ').trimEnd()
+function cellsOf(row: LedgerRow): string[] {
+  const { symbol, kind, received, repaired, outOfOrder, duplicates, quarantined, dropped } = row
+  const { gaps, gapsRepaired, gapsUnrepaired, lag } = row
+  const counts = [received, repaired, outOfOrder, duplicates, quarantined, dropped]
+  const holes = [gaps, gapsRepaired, gapsUnrepaired]
+  const lags = [lag?.p50, lag?.p99, lag?.max].map(duration)
+  return [symbol, kind, ...[...counts, ...holes].map(amount), ...lags]
 }
 
 function duration(ms: number | undefined): string {

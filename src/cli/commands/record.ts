@@ -1,21 +1,14 @@
 import { openApp } from '../../app/app.ts'
 import type { Surroundings } from '../config.ts'
 import { createLog, say, screenOf } from '../console.ts'
-import { CONNECT_MS, follow } from '../follow.ts'
+import { bannerOfAll, chooseFeeds, statsOf } from '../feeds.ts'
+import { followAll } from '../follow-all.ts'
 import { Painter } from '../painter.ts'
-import { chooseProvider } from '../providers.ts'
 import { RecordingState, recordOf, shortPath } from '../recording.ts'
 import { amount } from '../rows.ts'
 import { Run } from '../run.ts'
 import { countEvents, summary } from '../summary.ts'
-import {
-  bannerOf,
-  checkFlags,
-  conclude,
-  requestOf,
-  resolveConfig,
-  type StreamFlags,
-} from './stream.ts'
+import { conclude, resolveConfig, type StreamFlags } from './stream.ts'
 
 /** Time between two looks at how it goes, ms. */
 const LOOK_MS = 500
@@ -25,7 +18,7 @@ export interface RecordFlags extends StreamFlags {
 }
 
 /**
- * `tickwire record`: writes what comes to a tape on disk, and shows nothing but how it goes. Ends with an error where
+ * `tickwire record`: writes what comes to a tape on disk, and nothing to the store; shows nothing but how it goes. Ends with an error where
  * it cannot be recorded. Resolves with the exit code.
  */
 export async function record(
@@ -35,59 +28,60 @@ export async function record(
 ): Promise<number> {
   const screen = screenOf(around)
   const config = resolveConfig(around, flags)
-  const chosen = chooseProvider(config, {})
-  checkFlags(chosen, flags)
-  const { capabilities } = chosen.provider
-  const request = requestOf(words, flags, config, chosen, { kinds: ['trades', 'quotes'] })
+  let word = ''
+  const painter = screen.tty ? new Painter(text => process.stdout.write(text)) : undefined
+  const tell = (line: string) => {
+    if (painter) word = line
+    else say(line)
+  }
+  const feeds = chooseFeeds(words, flags, config, { kinds: ['trades', 'quotes'], told: tell })
 
   const run = new Run()
   const log = createLog(config, around.env)
   const where = recordOf(config, flags.tape, around)
   const folder = shortPath(where.folder, around.cwd)
   const app = await openApp({
-    ...{ provider: chosen.provider, tapeCapacity: config.tape.capacity },
-    ...{ record: where, ackTimeoutMs: CONNECT_MS, log },
+    ...{ feeds: feeds.map(feed => feed.app), tapeCapacity: config.tape.capacity },
+    ...{ record: where, log },
   })
-  const { feed, tape } = app
+  const { tape } = app
   const recording = new RecordingState(app, folder)
-  const banner = bannerOf(capabilities)
+  const banner = () => bannerOfAll(feeds)
   const startedAt = performance.now()
   const limit = flags.limit ?? Number.POSITIVE_INFINITY
-  const arrived = countEvents(feed, run.signal)
-  const painter = screen.tty ? new Painter(text => process.stdout.write(text)) : undefined
-  let word = ''
-  const tell = (line: string) => {
-    if (painter) word = line
-    else say(line)
-  }
+  const counts = app.feeds.map(feed => countEvents(feed, run.signal))
+  const arrived = () => counts.reduce((sum, count) => sum + count(), 0)
   const paint = () => {
+    const line = banner()
     const behind = tape.end.seq - tape.written.seq
     const state = behind > 10_000 ? ` · ${amount(behind)} not written yet` : ''
     painter?.paint([
-      ...(banner ? [banner] : []),
+      ...(line ? [line] : []),
       `${recording.title} · ${amount(arrived())} events${state} · Ctrl-C ends`,
       word,
     ])
   }
   const looking = setInterval(paint, LOOK_MS)
-  feed.pipe({
-    append: () => {
-      if (arrived() >= limit) run.done()
-    },
-  })
+  for (const feed of app.feeds) {
+    feed.pipe({
+      append: () => {
+        if (arrived() >= limit) run.done()
+      },
+    })
+  }
   watchTape(app.tape, recording, run.signal, tell).catch(error => run.fail(error))
   if (!painter) say(`recording to ${folder}`)
-  follow(feed, run, {
-    ...{ request, label: chosen.label, durationMs: flags.duration, say: tell, log },
-    shown: arrived,
+  followAll(feeds, app.feeds, run, {
+    ...{ durationMs: flags.duration, say: tell, log, shown: arrived },
     connected: () => {
-      if (banner && !painter) say(banner)
+      const line = banner()
+      if (line && !painter) say(line)
     },
   })
 
   const ending = await run.ended
   clearInterval(looking)
-  const stats = feed.stats()
+  const stats = statsOf(app.feeds)
   const elapsedMs = performance.now() - startedAt
   const count = arrived()
   await app.close()

@@ -12,7 +12,9 @@ import { tapeFolder } from '../recording.ts'
 import { press } from '../replay-keys.ts'
 import { Run } from '../run.ts'
 import { KINDS, type Kind } from '../schema.ts'
+import type { Listen } from '../serving.ts'
 import { summary } from '../summary.ts'
+import { serveReplay } from './replay-serve.ts'
 import { bannerOf, conclude, lineWriter, outputOf } from './stream.ts'
 
 export interface ReplayFlags {
@@ -23,6 +25,8 @@ export interface ReplayFlags {
   readonly paused?: boolean
   readonly kinds?: readonly Kind[]
   readonly maxQuiet?: number
+  /** For others to read, instead of printing it. */
+  readonly listen?: Listen
   readonly limit?: number
   readonly json?: boolean
   readonly config?: string
@@ -39,7 +43,7 @@ export async function replay(
   around: Surroundings,
 ): Promise<number> {
   const screen = screenOf(around)
-  if (flags.paused && !hasKeys()) {
+  if (flags.paused && !flags.listen && !hasKeys()) {
     throw new TickwireError('BAD_OPTION', '--paused waits for a key, and there is no terminal', {
       hint: 'Leave it out, or run it on a terminal.',
     })
@@ -55,6 +59,10 @@ export async function replay(
     ...(maxQuiet !== undefined && { maxQuietMs: maxQuiet }),
   })
 
+  if (flags.listen) {
+    const { listen, debug = false } = flags
+    return serveReplay({ provider, tape, listen, config, debug }, around)
+  }
   const run = new Run()
   const output = outputOf(run)
   const feed = openFeed(provider, { log: createLog(config, around.env), leases: false })
