@@ -3,12 +3,13 @@ import { type TestContext, test } from 'node:test'
 import type { HistoryRequest } from '../../../src/flow/contracts.ts'
 import type { MarketEvent } from '../../../src/market/events.ts'
 import { type IbkrOptions, ibkr } from '../../../src/providers/ibkr/index.ts'
+import { loadLibrary } from '../../../src/providers/ibkr/library.ts'
 import { handClock } from '../../../src/testing/clock.ts'
 import { type FakeTwsOptions, fakeTws } from '../../../src/testing/fake-tws.ts'
 import { NOON, quote, rest, trade } from './kit.ts'
 
 async function past(t: TestContext, options: { tws?: FakeTwsOptions; ibkr?: IbkrOptions } = {}) {
-  await import('@stoqey/ib')
+  await loadLibrary()
   const clock = handClock(NOON + 7_200_000)
   const tws = await fakeTws({ clock, ...options.tws }).listen()
   t.after(() => tws.close())

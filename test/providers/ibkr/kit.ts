@@ -6,6 +6,7 @@ import { seededRandom } from '../../../src/base/random.ts'
 import { type Feed, type FeedOptions, openFeed } from '../../../src/feed/feed.ts'
 import { createEvent, type Level, type MarketEvent } from '../../../src/market/events.ts'
 import { type IbkrOptions, ibkr } from '../../../src/providers/ibkr/index.ts'
+import { loadLibrary } from '../../../src/providers/ibkr/library.ts'
 import { type HandClock, handClock } from '../../../src/testing/clock.ts'
 import { type FakeTws, type FakeTwsOptions, fakeTws } from '../../../src/testing/fake-tws.ts'
 
@@ -92,7 +93,7 @@ export async function scene(
   } = {},
 ): Promise<Scene> {
   // Loaded when first used: that takes its time, and no clock of ours.
-  await import('@stoqey/ib')
+  await loadLibrary()
   const clock = handClock(NOON)
   turning = clock
   const tws = await fakeTws({ clock, ...options.tws }).listen()
