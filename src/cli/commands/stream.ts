@@ -80,7 +80,9 @@ export function checkFlags(chosen: Chosen, flags: StreamFlags): void {
   if (!stray) return
   const [flag, owner] = stray
   throw new TickwireError('BAD_OPTION', `--${flag} means nothing to the provider ${chosen.name}`, {
-    hint: `Leave it out, or choose --provider ${owner}.`,
+    hint: `Leave it out, or choose --provider ${owner}.${
+      flag === 'port' ? ' Where `tickwire serve` listens is --listen.' : ''
+    }`,
   })
 }
 
