@@ -1,5 +1,5 @@
 import type { Resume } from '../feed/feed.ts'
-import { REPAIR_DEFAULTS, type RepairOptions } from '../feed/repair-options.ts'
+import { type RepairOptions, repairOptions } from '../feed/repair-options.ts'
 import type { Checkpoint } from '../flow/contracts.ts'
 import type { MarketEvent, Notice } from '../market/events.ts'
 import type { Tape } from '../tape/tape.ts'
@@ -20,7 +20,7 @@ export async function resumeOf(
   const checkpoints = all.filter(({ topic }) => source === undefined || topic.source === source)
   const newest = checkpoints.reduce((most, one) => Math.max(most, one.timestamp), 0)
   if (newest === 0) return { checkpoints, recent: [], recentSince: Number.NEGATIVE_INFINITY }
-  const { overlapMs, giveUpMs, maxSpanMs } = { ...REPAIR_DEFAULTS, ...repair }
+  const { overlapMs, giveUpMs, maxSpanMs } = repairOptions(repair)
   // A hole that was being filled may still be open, as long as it is tried.
   const recent = await lastEvents(tape, newest - giveUpMs - overlapMs, source)
   const gaps = recent.events.filter(isGap).filter(({ from }) => from > newest - maxSpanMs)

@@ -61,8 +61,11 @@ export class Candles {
       return
     }
     if (running && before && bar.timestamp === before.timestamp) {
-      if (repeats && isSame(bar, before)) return
-      running.bar = running.closed ? copy(bar, true, before.revision + 1, bar.receivedAt) : bar
+      const isNews = !isSame(bar, before)
+      if (repeats && !isNews) return
+      // One that says the same once more puts nothing right: as the same revision the feed knows it for a duplicate.
+      const revision = before.revision + (isNews ? 1 : 0)
+      running.bar = running.closed ? copy(bar, true, revision, bar.receivedAt) : bar
       emit(running.bar)
       return
     }

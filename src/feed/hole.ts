@@ -81,7 +81,7 @@ export function newHole(mark: Mark, isFirst: boolean, holding: boolean): Hole {
 
 /** This bar was delivered before it was broken, or broken again: perhaps behind damage that was not looked into at once. */
 export function knows(hole: Hole, bar: Bar): void {
-  hole.given.add(bar)
+  hole.given.learn(bar)
   hole.knownTo = Math.max(hole.knownTo, bar.timestamp)
 }
 
@@ -97,7 +97,7 @@ export function breakAgain(hole: Hole, holding: boolean, marginMs: number): void
     if (from > hole.from) Object.assign(hole, { from, fromNanos: 0 })
   }
   // What the stream has said since is known, however much has come by now.
-  for (const bar of hole.bars.values()) hole.given.add(bar)
+  for (const bar of hole.bars.values()) hole.given.learn(bar)
   Object.assign(hole, unanswered(holding))
   hole.brokenSince = hole.heard !== undefined
   hole.breaks++

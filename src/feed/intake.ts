@@ -14,7 +14,7 @@ import type { Provider } from './provider.ts'
 import { Quarantine } from './quarantine.ts'
 import { Recent } from './recent.ts'
 import { Repairer } from './repair.ts'
-import { REPAIR_DEFAULTS, type RepairOptions } from './repair-options.ts'
+import { type RepairOptions, repairOptions } from './repair-options.ts'
 import type { NoticeDetails } from './session.ts'
 
 export interface IntakeHooks {
@@ -62,7 +62,7 @@ export class Intake {
     this.quarantine = new Quarantine(nature, options.quarantine ?? {}, hooks.log, event =>
       this.leftOut(event, 'quarantined'),
     )
-    const repair = { ...REPAIR_DEFAULTS, ...options.repair }
+    const repair = repairOptions(options.repair)
     const repairs = repair.policy !== 'off' && provider.history !== undefined
     this.recent = new Recent({ lag: this.lag, events: repairs })
     if (repair.policy !== 'off') {
@@ -105,9 +105,11 @@ export class Intake {
       holes: (what, holes) => this.#account(what, holes),
     })
     if (resume) this.recent.resume(resume.recent, resume.recentSince)
+    const heardAt = resume?.recent.findLast(({ type }) => type !== 'notice')?.receivedAt
     for (const { topic, timestamp, nanos } of resume?.checkpoints ?? []) {
       const { kind, symbol, interval } = topic
-      if (topic.source === source) repairer.restore({ kind, symbol, interval, timestamp, nanos })
+      const seen = { kind, symbol, interval, timestamp, nanos }
+      if (topic.source === source) repairer.restore(seen, heardAt)
     }
     return repairer
   }

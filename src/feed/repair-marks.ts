@@ -38,9 +38,11 @@ export class Marks {
 
   /** Of each symbol of the topic, where `known` is how far its connection was whole. */
   of(topic: Topic, known: number, lostAt: number): Mark[] {
-    return this.seenOf(topic).map(({ kind, interval, symbol, timestamp, nanos, bar }) => {
+    return this.seenOf(topic).map(seen => {
+      const { kind, interval, symbol, timestamp, nanos, bar } = seen
       const since = Math.max(timestamp, known)
-      return { kind, interval, symbol, timestamp, nanos, bar, since, lostAt }
+      const last = { timestamp, nanos, bar, ...growing(seen) }
+      return { kind, interval, symbol, ...last, since, lostAt }
     })
   }
 
@@ -51,4 +53,14 @@ export class Marks {
       other => other.kind === 'trade' && (other.symbol === symbol || other.symbol === ANY),
     )
   }
+}
+
+/**
+ * A candle of which nobody has said that it is over, though a later one has begun: a connection that has not heard of it
+ * itself never does, so what is not whole begins there.
+ */
+function growing(seen: Seen): Pick<Mark, 'bar' | 'timestamp' | 'nanos'> | undefined {
+  const bar = seen.barBefore
+  if (!bar || bar.final || bar.timestamp > seen.timestamp) return undefined
+  return { bar, timestamp: bar.timestamp, nanos: bar.nanos }
 }

@@ -1,4 +1,5 @@
 import { type Bar, createEvent, type Interval, type MarketEvent } from '../market/events.ts'
+import { stageOf } from './duplicates.ts'
 import { exactIdentityOf, identityOf, Multiset, venueOrder } from './identity.ts'
 
 const UNIT_MS: { readonly [unit: string]: number } = {
@@ -31,6 +32,12 @@ export class Delivered {
   add(event: MarketEvent): void {
     if (event.type === 'bar') this.#bars.set(identityOf(event), event)
     else this.#counts.add(identityOf(event))
+  }
+
+  /** Takes a form of a bar, unless it knows a later one: what is held back has not been delivered yet. */
+  learn(bar: Bar): void {
+    const known = this.#bars.get(identityOf(bar))
+    if (!known || !isBefore(bar, known)) this.add(bar)
   }
 
   /** Takes what another knows of, where it does not know of that itself. */
@@ -97,6 +104,10 @@ function isNewsOf(last: Bar, bar: Bar, isWhole: boolean): boolean {
   if (last.final !== bar.final) return bar.final
   return exactIdentityOf(last) !== exactIdentityOf(bar)
 }
+
+/** Whether a form of a bar is of before another one. */
+const isBefore = (one: Bar, other: Bar): boolean =>
+  stageOf(one) < stageOf(other) || (!one.final && !other.final && one.volume < other.volume)
 
 const hasName = (event: MarketEvent) =>
   ((event.type === 'trade' || event.type === 'cancel') && event.id !== undefined) ||

@@ -64,7 +64,7 @@ export class Repairer {
   readonly #begun = new Map<string, number>()
   /** Topics an earlier process had, and nobody has asked for in this one. */
   readonly #earlier = new Set<string>()
-  /** What an earlier process knew last, venue time. */
+  /** Up to when an earlier process heard of anything, by our clock as far as that is known. */
   #earlierUntil = Number.NEGATIVE_INFINITY
   /** Given up because the venue refuses the topic. */
   readonly #refused = new Map<string, Refused>()
@@ -163,12 +163,15 @@ export class Repairer {
     if (place === hole.first && (hole.firstBar === undefined || event.final)) hole.firstBar = event
   }
 
-  /** How far an earlier process had come: what came since is missing, once somebody asks for it. */
-  restore(seen: Seen): void {
+  /**
+   * How far an earlier process had come: what came since is missing, once somebody asks for it. `heardAt`: when the last of
+   * all came to it, where that is known.
+   */
+  restore(seen: Seen, heardAt = seen.timestamp + lengthOf(seen.interval)): void {
     this.#recent.restore(seen)
     this.#earlier.add(keyOfHole(seen))
-    // A bar is known when it is over, or at least by now.
-    const known = Math.min(seen.timestamp + lengthOf(seen.interval), this.#hooks.clock.now())
+    // A bar is known when it is over, or at least by now; that of a day says nothing of when its process ended.
+    const known = Math.min(heardAt, this.#hooks.clock.now())
     this.#earlierUntil = Math.max(this.#earlierUntil, known)
   }
 

@@ -54,3 +54,13 @@ test('the first candle of a connection that is long over does not grow', async (
     assert.deepEqual(out, ['0: 3 r0', '0: 4 r1', '2: 1 …'])
   }
 })
+
+test('a candle that is over and comes a second time is no revision of itself', async () => {
+  const { clock, out, take } = setUp()
+  take(0, 1)
+  await clock.advance(63_000)
+  take(0, 2)
+  take(0, 2)
+  take(0, 3)
+  assert.deepEqual(out, ['0: 1 …', '0: 1 r0', '0: 2 r1', '0: 2 r1', '0: 3 r2'])
+})

@@ -4,11 +4,16 @@ import { sleep } from '../../src/base/clock.ts'
 import { TickwireError } from '../../src/base/errors.ts'
 import { Recent } from '../../src/feed/recent.ts'
 import { Repairer } from '../../src/feed/repair.ts'
-import { REPAIR_DEFAULTS, type RepairOptions } from '../../src/feed/repair-options.ts'
+import {
+  REPAIR_DEFAULTS,
+  type RepairOptions,
+  repairOptions,
+} from '../../src/feed/repair-options.ts'
 import type { HistoryRequest } from '../../src/flow/contracts.ts'
 import { createEvent, hasFlag, type MarketEvent } from '../../src/market/events.ts'
 import type { Topic } from '../../src/market/topics.ts'
 import { handClock } from '../../src/testing/clock.ts'
+import { toyFeed } from './toy-venue.ts'
 
 const T0 = 1_700_000_000_000
 
@@ -112,6 +117,22 @@ function setUp(
     ids: () => out.map(event => (event as { id?: unknown }).id),
   }
 }
+
+test('options that mean nothing are refused before anything is asked', () => {
+  for (const options of [
+    { policy: 'live' as never },
+    { maxHoldMs: Number.NaN },
+    { settleMs: -1 },
+    { overlapMs: Number.POSITIVE_INFINITY },
+    { maxHoldMs: '3000' as never },
+  ]) {
+    assert.throws(() => repairOptions(options), { code: 'BAD_OPTION' })
+    assert.throws(() => toyFeed({ feed: { repair: options } }), { code: 'BAD_OPTION' })
+  }
+  const endless = { maxHoldMs: Number.POSITIVE_INFINITY, maxSpanMs: Number.POSITIVE_INFINITY }
+  const all = repairOptions({ ...endless, settleMs: undefined as never })
+  assert.deepEqual(all, { ...REPAIR_DEFAULTS, ...endless })
+})
 
 test('what was missed comes in order, before what was held back, each once', async () => {
   const { clock, repairer, live, answers, ids, out, notices, asked } = setUp()
@@ -608,6 +629,25 @@ test('an earlier process is gone on from: what was recorded does not come twice'
   assert.deepEqual(ids(), [1], 'another symbol has no hole')
   await clock.advance(1)
   assert.deepEqual(ids(), [1, 2, 3, 4], 'number 2 is not among the last events, so it had not come')
+})
+
+test('a restart hours later leaves the hole to a backfill, though a bar of the day goes on', async () => {
+  for (const [heardAt, code] of [
+    [T0 + 60_000, 'TOO_LONG'],
+    [T0 + 5 * 3_600_000, undefined],
+  ] as const) {
+    const { clock, repairer, notices, asked } = setUp()
+    await clock.advance(5 * 3_600_000 + 60_000)
+    const day = { kind: 'bar', symbol: 'SPY', interval: '1d', timestamp: T0, nanos: 0 } as const
+    repairer.restore(day, heardAt)
+    repairer.restore({ ...day, kind: 'trade', interval: undefined }, heardAt)
+    repairer.wanted([topic()])
+    repairer.resumed([topic()])
+    await clock.advance(1)
+    assert.equal(notices.at(-1)?.code, code)
+    assert.equal(asked.length > 0, code === undefined)
+    repairer.close()
+  }
 })
 
 test('a hole longer than is filled in is told at once', async () => {
@@ -1372,6 +1412,26 @@ test('a candle that a quiet symbol never speaks of again is over when history sa
   assert.deepEqual(stagesOf(out), ['0: 2 r0 …', '0: 2 r0 repaired'])
   repairer.close()
   assert.equal(clock.pending(), 0, 'and is waited for no longer')
+})
+
+test('a candle of which nobody has said that it is over is asked for behind the next one too', async () => {
+  // Of a feed so busy that it remembers neither.
+  const { clock, repairer, live, answers, out, notices } = setUp({}, T0 + 600_000)
+  repairer.resumed([minutes])
+  await clock.advance(20_000)
+  live(candle(0, 2))
+  repairer.interrupted([minutes])
+  repairer.resumed([minutes])
+  answers(() => [candle(-1, 9, true), candle(0, 2)])
+  await clock.advance(42_000)
+  assert.equal(notices.at(-1)?.name, 'repaired')
+  // The connection of now has not heard of the first, so it does not say that it is over.
+  live(candle(1, 1))
+  repairer.interrupted([minutes])
+  answers(() => [candle(-1, 9, true), candle(0, 2, true), candle(1, 1)])
+  repairer.resumed([minutes])
+  await clock.advance(10_000)
+  assert.deepEqual(stagesOf(out), ['0: 2 r0 …', '1: 1 r0 …', '0: 2 r0 repaired'])
 })
 
 test('a candle never goes back, whatever history that lags or frames on their way say', async () => {
