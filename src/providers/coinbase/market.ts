@@ -28,6 +28,8 @@ interface Pair {
   readonly symbol: string
   /** Bits of `KIND_BIT`. */
   mask: number
+  /** Those of books and quotes that have had a snapshot: whoever comes later to a book that is held waits for the next. */
+  begun: number
   /** For quotes. */
   book: OrderBook | undefined
   bid: number | undefined
@@ -44,8 +46,6 @@ export interface Product {
   mask: number
   /** The last id of its trades; `undefined` before the first. */
   lastTrade: number | undefined
-  /** A snapshot of its book has come, and nothing been lost since. */
-  isSynced: boolean
   /** Since when changes of its book come without the snapshot they need, our clock; moves on when one is asked for. */
   orphanedAt: number | undefined
 }
@@ -80,6 +80,7 @@ export interface CandleRecord {
   readonly volume: number
 }
 
+const LEVELS = KIND_BIT.book | KIND_BIT.quote
 /** So often may numbers begin anew on one connection before they are no longer looked at. */
 const MOST_RESTARTS = 3
 /** A snapshot that has not come for so long, while changes do, is asked for once more, ms. */
@@ -127,12 +128,12 @@ export class Market {
     if (known) return known
     const pairs = symbolsOf(id).map(
       (symbol): Pair => ({
-        ...{ symbol, mask: 0, book: undefined },
+        ...{ symbol, mask: 0, begun: 0, book: undefined },
         ...{ bid: undefined, bidSize: undefined, ask: undefined, askSize: undefined },
       }),
     )
     const none = undefined
-    const state = { mask: 0, lastTrade: none, isSynced: false, orphanedAt: none }
+    const state = { mask: 0, lastTrade: none, orphanedAt: none }
     const product: Product = { id, pairs, ...state }
     this.#look(product)
     if (product.mask !== 0 && this.#products.size < MOST_PRODUCTS) this.#products.set(id, product)
@@ -191,16 +192,16 @@ export class Market {
     inbox: Inbox,
   ): void {
     if (snapshot) {
-      product.isSynced = true
       product.orphanedAt = undefined
-    } else if (!product.isSynced) {
+      for (const pair of product.pairs) pair.begun = pair.mask & LEVELS
+    } else if (!hasBegun(product)) {
       this.#await(product, inbox)
       return
     }
     // Of a snapshot: it says 1970.
     const isTimed = timestamp > 0
     for (const pair of product.pairs) {
-      if ((pair.mask & (KIND_BIT.book | KIND_BIT.quote)) === 0) continue
+      if (pair.begun === 0) continue
       const book = new Book(
         pair.symbol,
         this.#context.source,
@@ -214,8 +215,8 @@ export class Market {
         this.#sequence,
         undefined,
       )
-      if (pair.mask & KIND_BIT.book) inbox.event(book)
-      if (pair.mask & KIND_BIT.quote) this.#quote(pair, book, inbox)
+      if (pair.begun & KIND_BIT.book) inbox.event(book)
+      if (pair.begun & KIND_BIT.quote) this.#quote(pair, book, inbox)
     }
   }
 
@@ -241,14 +242,14 @@ export class Market {
 
   /** A message of its book could not be read. */
   spoilBook(product: Product, inbox: Inbox): void {
-    if (!product.isSynced) return
+    if (!hasBegun(product)) return
     this.#unsync(product)
     inbox.control(brokenBook(product, 'an update could not be read'))
   }
 
   /** A change between a loss and the next snapshot is of no use; a snapshot that has not come for long may have been lost. */
   #await(product: Product, inbox: Inbox): void {
-    if ((product.mask & (KIND_BIT.book | KIND_BIT.quote)) === 0) return
+    if ((product.mask & LEVELS) === 0) return
     const now = this.#time[1]!
     product.orphanedAt ??= now
     if (now - product.orphanedAt < PATIENCE_MS) return
@@ -287,18 +288,21 @@ export class Market {
     product.mask = 0
     for (const pair of product.pairs) {
       pair.mask = interest.mask(pair.symbol)
+      pair.begun &= pair.mask
       product.mask |= pair.mask
       if ((pair.mask & KIND_BIT.quote) === 0) pair.book = undefined
       if ((pair.mask & KIND_BIT.bar) === 0) this.#candles.drop(pair.symbol, CANDLE)
     }
     if ((product.mask & KIND_BIT.trade) === 0) product.lastTrade = undefined
-    if ((product.mask & (KIND_BIT.book | KIND_BIT.quote)) === 0) this.#unsync(product)
+    if ((product.mask & LEVELS) === 0) this.#unsync(product)
   }
 
   #unsync(product: Product): void {
-    product.isSynced = false
     product.orphanedAt = undefined
-    for (const pair of product.pairs) pair.book?.break('gap', 'something was lost')
+    for (const pair of product.pairs) {
+      pair.begun = 0
+      pair.book?.break('gap', 'something was lost')
+    }
   }
 
   #quote(pair: Pair, event: Book, inbox: Inbox): void {
@@ -362,6 +366,9 @@ export class Market {
     this.#context.control({ type: 'broken', covers, reason })
   }
 }
+
+/** Whether a snapshot of its book has come, and nothing been lost since. */
+const hasBegun = ({ pairs }: Product) => pairs.some(({ begun }) => begun !== 0)
 
 function brokenBook({ id }: Product, reason: string): Control {
   const stream = `level2 ${id}`

@@ -1,5 +1,6 @@
 /**
- * What Kraken's REST API knows: trades since ever, the last 720 candles of each length, the book of now, and the pairs.
+ * What Kraken's REST API knows: trades since ever, the last 720 candles of each length, book and ticker of now, and the
+ * pairs.
  * https://docs.kraken.com/api/docs/rest-api/get-recent-trades
  *
  * 1. Trades come oldest first, at most 1,000 at a time; `last` is where the next page goes on. A page with fewer is the
@@ -14,7 +15,15 @@ import type {
   LatestRequest,
   LatestSource,
 } from '../../flow/contracts.ts'
-import { Bar, Book, type Interval, type MarketEvent, Quote, Trade } from '../../market/events.ts'
+import {
+  Bar,
+  Book,
+  type Interval,
+  type MarketEvent,
+  Quote,
+  Ticker,
+  Trade,
+} from '../../market/events.ts'
 import type { Instrument } from '../../market/instruments.ts'
 import { FIRST_MS, LAST_MS } from '../../market/time.ts'
 import { INTERVAL_NAMES, INTERVALS } from './channels.ts'
@@ -261,7 +270,7 @@ type Latest = (
   symbol: string,
 ) => Promise<MarketEvent | undefined>
 
-/** The last of each kind; books and quotes are of the moment they are asked for. */
+/** The last of each kind; books, quotes and tickers are of the moment they are asked for. */
 const LATEST: { readonly [kind: string]: Latest } = {
   trade: async (rest, { source, signal }, symbol) => {
     const answer = await rest.ask('Trades', { pair: restName(symbol), count: '1' }, signal)
@@ -286,12 +295,41 @@ const LATEST: { readonly [kind: string]: Latest } = {
       ...([bid, bidSize, ask, askSize, none, none, none, none] as const),
     )
   },
+  ticker: async (rest, { source, signal }, symbol) => {
+    const answer = await rest.ask('Ticker', { pair: restName(symbol) }, signal)
+    return tickerOf(onlyValue(answer), symbol, source, rest.clock.now())
+  },
   book: async (rest, context, symbol) => {
     const { bids, asks, timestamp, receivedAt } = await depth(rest, context, symbol, 100)
     const { source } = context
     const none = undefined
     return new Book(symbol, source, timestamp, 0, receivedAt, 0, bids, asks, true, none, none)
   },
+}
+
+/**
+ * `a` and `b` hold price, whole lots and lots; `c` price and lots of the last trade; `v`, `p`, `l` and `h` today since
+ * midnight, and the last 24 hours, which are what a stream's ticker is of. `o` is of today alone, and left out.
+ * https://docs.kraken.com/api/docs/rest-api/get-ticker-information
+ */
+function tickerOf(record: unknown, symbol: string, source: string, receivedAt: number): Ticker {
+  const fields = (record ?? {}) as Record<string, unknown>
+  const read = (name: string, i: number) => {
+    const list = fields[name]
+    const value = Array.isArray(list) ? numberOf(list[i]) : Number.NaN
+    if (value >= 0 && value < Infinity) return value
+    throw wrong(`a ticker of ${symbol} that is none: no ${name}`)
+  }
+  const [last, bid, ask, none] = [read('c', 0), read('b', 0), read('a', 0), undefined]
+  const [high, low, vwap] = [read('h', 1), read('l', 1), read('p', 1)]
+  return new Ticker(
+    ...([symbol, source, Math.floor(receivedAt), 0, receivedAt, 0] as const),
+    ...([last || none, last > 0 ? read('c', 1) : none, none, none] as const),
+    ...([high || none, low || none, none, none, none, read('v', 1), vwap || none] as const),
+    ...([bid || none, ask || none] as const),
+    ...([bid > 0 ? read('b', 2) : none, ask > 0 ? read('a', 2) : none] as const),
+    ...([none, none, none, none] as const),
+  )
 }
 
 async function depth(rest: KrakenRest, { signal }: Context, symbol: string, count: number) {

@@ -116,6 +116,11 @@ export class KrakenFloor {
     return `{"channel":"trade","type":"update","data":[{"symbol":"${symbol}","side":"${side ?? 'buy'}","price":${price.toFixed(pair.pricePrecision)},"qty":${this.size(pair, size)},"ord_type":"${type}","trade_id":${id},"timestamp":"${micros(timestamp, nanos)}"}]}`
   }
 
+  /** What is known of a ticker, by the venue's names. */
+  tickerOf(symbol: string): Readonly<Record<string, number | undefined>> {
+    return this.#tickers.get(symbol) ?? {}
+  }
+
   /** `undefined` when nothing is known. */
   ticker(symbol: string, type: string, time: string): string | undefined {
     const ticker = this.#tickers.get(symbol)

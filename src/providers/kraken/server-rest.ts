@@ -69,6 +69,8 @@ export class KrakenRestSide {
         return this.#candlesOf(symbol, name, fields)
       case 'Depth':
         return ok({ [name]: this.#depthOf(symbol, Number(fields.get('count') ?? 100)) })
+      case 'Ticker':
+        return ok({ [name]: this.#tickerOf(symbol) })
     }
     return failed('EGeneral:Unknown method')
   }
@@ -122,6 +124,26 @@ export class KrakenRestSide {
         return [String(price), String(size), this.#floor.changedAt(symbol, side, price)]
       })
     return { bids: rows('bids'), asks: rows('asks') }
+  }
+
+  /** Of today and of the last 24 hours, which here are the same. */
+  #tickerOf(symbol: string) {
+    const trade = this.#trades.get(symbol)?.at(-1)
+    const ticker = this.#floor.tickerOf(symbol)
+    const text = (value = 0) => String(value)
+    const twice = (value: number | undefined) => [text(value), text(value)]
+    const side = (price?: number, size = 0) => [text(price), text(Math.floor(size)), text(size)]
+    return {
+      a: side(ticker.ask, ticker.ask_qty),
+      b: side(ticker.bid, ticker.bid_qty),
+      c: [text(trade?.price ?? ticker.last), text(trade?.size)],
+      v: twice(ticker.volume),
+      p: twice(ticker.vwap),
+      t: [0, 0],
+      l: twice(ticker.low),
+      h: twice(ticker.high),
+      o: text(trade?.price ?? ticker.last),
+    }
   }
 
   #pairs() {

@@ -121,6 +121,30 @@ describe('a book', () => {
     await end()
   })
 
+  it('of a pair by another name, asked for later, begins with a snapshot too', async () => {
+    const { server, clock, feed, steps, end, random } = await bookKit(50)
+    const first = new Map<string, boolean>()
+    feed.on('book', ({ symbol, snapshot }) => {
+      if (!first.has(symbol)) first.set(symbol, snapshot)
+    })
+    await steps(1)
+    feed.subscribe({ books: 'BTC/USDC' }).catch(() => {})
+    // On its way to the venue, while the book goes on.
+    for (let i = 0; i < 4; i++) {
+      server.step(BTC, random)
+      await clock.advance(10)
+    }
+    await clock.advance(1_000)
+    assert.deepEqual(
+      [...first],
+      [
+        [BTC, false],
+        ['BTC/USDC', true],
+      ],
+    )
+    await end()
+  })
+
   it('is asked for anew where only quotes are wanted', async () => {
     const { server, clock, feed, end } = liveKit()
     const random = seededRandom(3)

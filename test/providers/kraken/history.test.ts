@@ -377,8 +377,47 @@ describe('the latest, and the instruments', () => {
     const [book] = await ask('book')
     assert.ok(book?.type === 'book' && book.snapshot)
     assert.deepEqual([book.bids, book.asks], [[[99, 1.5]], [[101, 2]]])
-    await assert.rejects(ask('ticker'), { code: 'UNSUPPORTED' })
+    const [ticker] = await ask('ticker')
+    assert.ok(ticker?.type === 'ticker' && ticker.symbol === 'BTC/USD')
+    assert.deepEqual([ticker.last, ticker.lastSize], [trade.price, trade.size])
+    await assert.rejects(ask('status'), { code: 'UNSUPPORTED' })
     await kit.end()
+  })
+
+  // https://docs.kraken.com/api/docs/rest-api/get-ticker-information
+  const TICKER = {
+    ...{ a: ['30300.10000', '1', '1.500'], b: ['30300.00000', '2', '2.250'] },
+    ...{ c: ['30303.20000', '0.00067643'], v: ['4083.67001100', '4412.73601799'] },
+    ...{ p: ['30706.77771', '30689.13205'], t: [34_619, 38_907] },
+    ...{ l: ['29868.30000', '29860.10000'], h: ['31631.00000', '31640.00000'] },
+    o: '30502.80000',
+  }
+
+  test('a ticker is of the last 24 hours, not of today', async () => {
+    const { clock, history } = asking({ error: [], result: { XXBTZUSD: TICKER } })
+    const [ticker] = await turning(clock, history.latest({ kind: 'ticker', symbols: ['BTC/USD'] }))
+    assert.ok(ticker?.type === 'ticker')
+    const { last, lastSize, open, high, low, volume, vwap, bid, bidSize, ask, askSize } = ticker
+    assert.deepEqual([last, lastSize, open], [30_303.2, 0.00067643, undefined])
+    assert.deepEqual([high, low, volume, vwap], [31_640, 29_860.1, 4_412.73601799, 30_689.13205])
+    assert.deepEqual([bid, bidSize, ask, askSize], [30_300, 2.25, 30_300.1, 1.5])
+    assert.equal(ticker.timestamp, Math.floor(ticker.receivedAt))
+  })
+
+  test('a ticker without a price says that there is none, one that cannot be read is refused', async () => {
+    const none = { ...TICKER, b: ['0.00000', '0', '0.000'], c: ['0.00000', '0.00000000'] }
+    const empty = asking({ error: [], result: { XXBTZUSD: none } })
+    const request = { kind: 'ticker', symbols: ['BTC/USD'] } as const
+    const [ticker] = await turning(empty.clock, empty.history.latest(request))
+    assert.ok(ticker?.type === 'ticker')
+    assert.deepEqual(
+      [ticker.bid, ticker.bidSize, ticker.last, ticker.lastSize],
+      [undefined, undefined, undefined, undefined],
+    )
+    const bad = asking({ error: [], result: { XXBTZUSD: { ...TICKER, h: ['31631.0'] } } })
+    await assert.rejects(turning(bad.clock, bad.history.latest(request)), {
+      ...{ code: 'VENUE_ERROR', message: /no h$/ },
+    })
   })
 
   test('instruments have the steps of price and size, and both names', async () => {
