@@ -1,12 +1,11 @@
 import type { Calendar } from '../market/calendar.ts'
 import type { Cancel, Correction, TradeId } from '../market/events.ts'
-import { Grid, type ParsedSize, parseSize } from './bars-interval.ts'
+import { Grid, ONE_DAY } from './bars-interval.ts'
 
 /** Corrections and cancels of a symbol that wait at a time. */
 const MOST = 256
 
 const HOUR_MS = 3_600_000
-const DAY = parseSize('1d', 'clock') as ParsedSize & { by: 'time' }
 
 interface Fix {
   readonly event: Correction | Cancel
@@ -74,6 +73,6 @@ export const fixedId = (fix: Correction | Cancel) =>
  */
 export function mayBeOf(fix: Correction | Cancel, timestamp: number, calendar?: Calendar): boolean {
   if (Math.abs(fix.timestamp - timestamp) < HOUR_MS) return true
-  const days = new Grid(DAY, 'clock', calendar)
+  const days = new Grid(ONE_DAY, 'clock', calendar)
   return days.at(fix.timestamp).stamp === days.at(timestamp).stamp
 }

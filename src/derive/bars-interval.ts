@@ -129,6 +129,9 @@ export interface Edges {
 
 const TRADING: readonly SessionName[] = ['regular']
 
+/** The size of daily bars. */
+export const ONE_DAY = parseSize('1d', 'clock') as ParsedSize & { by: 'time' }
+
 /** Where the bars of one length lie at one market. */
 export class Grid {
   readonly #ms: number

@@ -12,7 +12,7 @@ import {
 import { BarBuilder, isSound } from './bars.ts'
 import { Fixes, fixedId, mayBeOf } from './bars-fixes.ts'
 import { tidy } from './bars-fold.ts'
-import { Grid, type ParsedSize, parseSize, wholeFrom } from './bars-interval.ts'
+import { Grid, ONE_DAY, wholeFrom } from './bars-interval.ts'
 import type { BarStats, KnownTrade } from './bars-options.ts'
 import { PRICES, saleRule } from './sale-conditions.ts'
 
@@ -235,7 +235,7 @@ export class DayStatistics {
   }
 
   #gridOf(source: string, symbol: string): Grid {
-    return new Grid(DAY, 'clock', this.#calendarOf(source, symbol))
+    return new Grid(ONE_DAY, 'clock', this.#calendarOf(source, symbol))
   }
 
   #say(source: string, symbol: string, standing: Standing): void {
@@ -307,8 +307,6 @@ export class DayStatistics {
     return standing
   }
 }
-
-const DAY = parseSize('1d', 'clock') as ParsedSize & { by: 'time' }
 
 const givesPrice = ({ size, conditions, tape }: Trade | Correction) =>
   size > 0 && (saleRule(conditions, tape) & PRICES) === PRICES

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { leftOut } from '../../src/cli/commands/bars-kit.ts'
 import { createEvent, type Interval, type MarketEvent } from '../../src/market/events.ts'
@@ -275,6 +277,119 @@ describe('tickwire bars', () => {
     )
     assert.match(minutes.stderr, /2 of 2 1m bars are equal/)
     assert.match(days.stderr, /1 of 1 1d bars are equal/)
+  })
+
+  /** Alpaca's REST side with these trades and bars, and how the command line is told of it. */
+  async function historyOf(
+    t: TestContext,
+    records: { readonly [kind: string]: readonly { readonly t: string }[] },
+    market = 'v2/sip',
+  ) {
+    const asked: URLSearchParams[] = []
+    const server = createServer((request, response) => {
+      const { pathname, searchParams: query } = new URL(request.url!, 'http://localhost')
+      const kind = pathname.split('/').at(-1)!
+      asked.push(query)
+      const time = (name: string) => Date.parse(query.get(name)!)
+      const found = records[kind]!.filter(
+        ({ t }) => Date.parse(t) >= time('start') && Date.parse(t) <= time('end'),
+      )
+      const [symbol] = query.get('symbols')!.split(',')
+      const isTheirs = symbol !== 'XXX' && found.length > 0
+      response.end(
+        JSON.stringify({ [kind]: isTheirs ? { [symbol!]: found } : {}, next_page_token: null }),
+      )
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    t.after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const env = {
+      ...{ APCA_API_KEY_ID: 'any', APCA_API_SECRET_KEY: 'any' },
+      TICKWIRE_ALPACA_URL: `ws://127.0.0.1:${port}/${market}`,
+    }
+    return { asked, env }
+  }
+
+  test('--reconcile of history takes the hours of the day alone', async t => {
+    const print = (t: string, p: number, i: number) => ({
+      t,
+      p,
+      s: 10,
+      x: 'V',
+      c: ['@'],
+      i,
+      z: 'C',
+    })
+    const whole = { o: 100, h: 101, l: 100, c: 101, v: 20, n: 2, vw: 100.5 }
+    // In winter the day before ends at 01:00 UTC.
+    const { env, asked } = await historyOf(t, {
+      trades: [
+        print('2025-01-15T00:30:00Z', 90, 1),
+        print('2025-01-15T14:30:00Z', 100, 2),
+        print('2025-01-16T00:30:00Z', 101, 3),
+      ],
+      bars: [{ t: '2025-01-15T05:00:00Z', ...whole }],
+    })
+    const args = ['bars', 'SPY', 'XXX', '--provider', 'alpaca', '--feed', 'sip', '--strict']
+    const { code, stdout, stderr } = await cli(
+      [...args, '--reconcile', '2025-01-15', '--interval', '1d'],
+      { env },
+    )
+    assert.equal(code, 0, stdout + stderr)
+    assert.match(stderr, /2025-01-15: 1 of 1 1d bars are equal/)
+    assert.match(stderr, /XXX: no 1d bars on either side/)
+    assert.deepEqual(
+      asked.map(query => query.get('timeframe')),
+      ['1Day', null, '1Day', null],
+      'what it has none of is said before the trades are read',
+    )
+  })
+
+  test('--reconcile finds daily bars where the day begins before midnight in UTC', async t => {
+    const folder = tempFolder(t)
+    const tape = await openTape(t, folder)
+    const share = { symbol: '700.HK', source: 'alltick', tape: undefined, conditions: undefined }
+    const at = (text: string) => ({ timestamp: Date.parse(text), receivedAt: Date.parse(text) + 5 })
+    const print = (text: string, id: number) =>
+      createEvent({ ...trade(0, 100, id), ...share, ...at(text) } as never)
+    const day = { ...bar(0, 100, 20, '1d'), ...share, receivedAt: Date.UTC(2025, 0, 15, 8, 20) }
+    tape.append([
+      ...[print('2025-01-15T01:30:00Z', 1), print('2025-01-15T07:59:30Z', 2)],
+      createEvent({ ...day, timestamp: Date.UTC(2025, 0, 14, 16) } as never),
+    ])
+    await tape.close()
+    const args = ['bars', '--tape', folder, '--reconcile', '2025-01-15', '--interval', '1d']
+    const { code, stdout, stderr } = await cli([...args, '--strict'])
+    assert.equal(code, 0, stdout + stderr)
+    assert.match(stderr, /1 of 1 1d bars are equal/)
+  })
+
+  test('--reconcile of a day that runs compares what is over for sure', async t => {
+    const MINUTE = 60_000
+    const minute = Math.floor(Date.now() / MINUTE) * MINUTE
+    // One that is over, and one that is not, however slow the machine is.
+    const times = [minute - 4 * MINUTE, minute + 10 * MINUTE]
+    const day = new Date(times[0]!).toISOString().slice(0, 10)
+    const iso = (ms: number) => new Date(ms).toISOString()
+    const { env } = await historyOf(
+      t,
+      {
+        trades: times.map((ms, i) => ({ t: iso(ms + 1_000), p: 100, s: 1, i, tks: 'B' })),
+        bars: times.map(ms => ({
+          ...{ t: iso(ms), o: 100, h: 100, l: 100, c: 100, v: 1, n: 1, vw: 100 },
+        })),
+      },
+      'v1beta3/crypto/us',
+    )
+    const args = ['bars', 'BTC/USD', '--provider', 'alpaca', '--market', 'crypto', '--strict']
+    const [minutes, days] = await Promise.all([
+      cli([...args, '--reconcile', day], { env }),
+      cli([...args, '--reconcile', '9998-12-31', '--interval', '1d'], { env }),
+    ])
+    assert.equal(minutes.code, 0, minutes.stdout + minutes.stderr)
+    assert.match(minutes.stderr, /1 of 1 1m bars are equal/)
+    assert.equal(days.code, 2)
+    assert.match(days.stderr, /9998-12-31 is not over/)
   })
 
   const wrong: [args: string[], code: number, words: RegExp][] = [

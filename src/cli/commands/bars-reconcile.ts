@@ -1,14 +1,16 @@
 import { TickwireError } from '../../base/errors.ts'
 import { BarBuilder } from '../../derive/bars.ts'
 import { type BarComparison, type BarDifference, compareBars } from '../../derive/bars-compare.ts'
+import { Grid, ONE_DAY, parseSize } from '../../derive/bars-interval.ts'
 import { BAR_DEFAULTS, type BarStats } from '../../derive/bars-options.ts'
 import { calendarOf } from '../../market/calendar-book.ts'
-import type { Bar, EventType, Trade } from '../../market/events.ts'
+import type { Bar, EventType, MarketEvent, Trade } from '../../market/events.ts'
 import { toISO } from '../../market/time.ts'
 import { followFileTape } from '../../tape/file/follow.ts'
 import { loadConfig, type Surroundings } from '../config.ts'
 import { say, screenOf } from '../console.ts'
 import { parseSymbols } from '../flags.ts'
+import { Progress } from '../progress.ts'
 import { chooseProvider } from '../providers.ts'
 import { tapeFolder } from '../recording.ts'
 import { amount, price } from '../rows.ts'
@@ -28,6 +30,8 @@ interface Found {
   readonly banner: string | undefined
   /** Of each builder. */
   readonly stats: readonly BarStats[]
+  /** What else is to be known of the result. */
+  readonly remarks: readonly string[]
 }
 
 /** `--reconcile`: bars built here against the vendor's, of one trading day. */
@@ -70,7 +74,7 @@ export async function reconcile(
       if (!recorded && several) say(`${whose}${notRecorded(flags, day)}, so nothing is compared`)
       else say(whose + verdict(comparison, day, flags.interval))
     }
-    for (const line of leftOut(found.stats)) say(line)
+    for (const line of [...found.remarks, ...leftOut(found.stats)]) say(line)
     const differ = compared.some(it => (it.recorded || !several) && it.differences.length > 0)
     return differ && flags.strict ? 6 : 0
   } finally {
@@ -94,25 +98,60 @@ async function fromHistory(
       hint: 'Compare what was recorded: add --tape FOLDER.',
     })
   }
+  // A delayed source is taken to be 15 minutes behind, as everywhere.
+  const isDelayed = provider.capabilities.nature === 'delayed'
+  const youngest = Date.now() - YOUNG_MS - (isDelayed ? DELAY_MS : 0)
+  const size = parseSize(flags.interval, 'clock')
   const sides: Sides = { source: provider.id, ours: [], theirs: [] }
   const stats: BarStats[] = []
-  for (const symbol of symbolsOf(words, config).map(text => provider.symbol(text))) {
-    const { from, to } = spanOf(symbol, provider.id, day)
-    const ask = (kind: EventType) => ({
-      ...{ kind, symbols: [symbol], from, to: to - 1, interval: flags.interval, signal },
-    })
-    const builder = new BarBuilder(
-      { interval: flags.interval, time: 'venue' },
-      { final: bar => sides.ours.push(bar) },
-    )
-    for await (const batch of provider.history(ask('trade'))) builder.append(batch)
-    builder.advance(Math.min(to + DAY_MS, Math.max(Date.now(), builder.now)))
-    stats.push(builder.stats())
-    for await (const batch of provider.history(ask('bar'))) {
-      for (const event of batch) if (event.type === 'bar') sides.theirs.push(event)
+  const remarks = new Set<string>()
+  const progress = new Progress({ label: 'reading', unit: 'events' })
+  const symbols = new Set(symbolsOf(words, config).map(text => provider.symbol(text)))
+  try {
+    for (const symbol of symbols) {
+      const span = spanOf(symbol, provider.id, day)
+      const until = Math.min(span.to, youngest)
+      const isWhole = until === span.to
+      if (!isWhole) {
+        if (until <= span.from || (size.by === 'time' && size.day)) throw notOver(day)
+        remarks.add(`the day still runs; compared until ${timeOf(until).slice(0, 19)}Z`)
+      }
+      // Of a day that still runs neither side knows the last bar.
+      const isOver = ({ timestamp }: Bar) =>
+        isWhole || size.by !== 'time' || timestamp + size.ms <= until
+      const all: Sides = { source: provider.id, ours: [], theirs: [] }
+      const builder = new BarBuilder(
+        { interval: flags.interval, time: 'venue' },
+        { final: bar => isOver(bar) && all.ours.push(bar) },
+      )
+      const read = async (kind: EventType, take: (batch: readonly MarketEvent[]) => void) => {
+        progress.detail = `${kind}s of ${symbol}`
+        const { from } = span
+        const asked = { kind, symbols: [symbol], from, to: until - 1, interval: flags.interval }
+        for await (const batch of provider.history!({ ...asked, signal })) {
+          take(batch)
+          progress.add(batch.length)
+        }
+      }
+      // First: a vendor that has none of the length says so before a day of trades is read.
+      await read('bar', batch => {
+        for (const event of batch) {
+          if (event.type === 'bar' && isOver(event)) all.theirs.push(event)
+        }
+      })
+      await read('trade', batch => builder.append(batch))
+      builder.advance(isWhole ? until + ONE_DAY.ms : until)
+      builder.end()
+      stats.push(builder.stats())
+      const isNone = all.ours.length + all.theirs.length === 0
+      if (isNone) remarks.add(`${symbol}: no ${flags.interval} bars on either side`)
+      sides.ours.push(...all.ours)
+      sides.theirs.push(...all.theirs)
     }
+  } finally {
+    progress.end()
   }
-  return { sides: [sides], banner: bannerOf(provider.capabilities), stats }
+  return { sides: [sides], banner: bannerOf(provider.capabilities), stats, remarks: [...remarks] }
 }
 
 async function fromRecording(
@@ -173,15 +212,22 @@ async function fromRecording(
       hint: 'Record them too, with --kinds trades,bars,corrections,cancels.',
     })
   }
-  return { sides, banner: 'REPLAY · prices of the past', stats: [builder.stats()] }
+  return { sides, banner: 'REPLAY · prices of the past', stats: [builder.stats()], remarks: [] }
 }
+
+const notOver = (day: string) =>
+  new TickwireError('BAD_OPTION', `${day} is not over`, {
+    hint: 'Choose an earlier day; of one that runs, bars shorter than a day can be compared.',
+  })
 
 const notRecorded = ({ interval }: BarsFlags, day: string) =>
   `no ${interval} bars were recorded on ${day}`
 
-const DAY_MS = 86_400_000
 /** A recording that reaches into the last minute of a session has all of it. */
 const LAST_MS = 60_000
+/** What is younger may not be in a vendor's history yet, or be put right there still, ms. */
+const YOUNG_MS = 60_000
+const DELAY_MS = 15 * 60_000
 
 interface Span {
   readonly from: number
@@ -211,8 +257,9 @@ function spanOrClosed(symbol: string, source: string, day: string): Span | Tickw
   const sessions = calendar?.day(day).sessions
   const [first, last] = [sessions?.[0], sessions?.at(-1)]
   if (first && last) {
-    const midnight = Date.parse(`${day}T00:00:00Z`)
-    return { from: Math.min(first.from, midnight), to: last.to }
+    // Daily bars bear the midnight there, which may be before the first session or within it.
+    const { stamp } = new Grid(ONE_DAY, 'clock', calendar).at(first.from)
+    return { from: Math.min(first.from, stamp), to: last.to }
   }
   if (calendar) {
     return new TickwireError('BAD_OPTION', `the ${calendar.market} was closed on ${day}`, {
@@ -225,7 +272,7 @@ function spanOrClosed(symbol: string, source: string, day: string): Span | Tickw
       hint: 'Write it as 2025-06-02.',
     })
   }
-  return { from, to: from + DAY_MS }
+  return { from, to: from + ONE_DAY.ms }
 }
 
 const timeOf = (timestamp: number) => toISO({ timestamp, nanos: 0 })
