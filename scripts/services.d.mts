@@ -13,6 +13,7 @@ export type Found =
   | { readonly url: string; readonly isPrivate?: boolean }
   | { readonly missing: string }
 
+export function installServers(): Promise<void>
 export function findPostgres(): Promise<Found>
 export function findTimescale(): Promise<Found>
 export function findRedis(): Promise<Found>

@@ -1,8 +1,9 @@
 // Servers for the tests: PostgreSQL, TimescaleDB, Redis, and a browser. `node scripts/services.mjs [--install]` says which
 // there are. In this order: those of TEST_POSTGRES_URL, TEST_TIMESCALE_URL and TEST_REDIS_URL; what answers on the usual
 // ports; private ones from installed programs (of PostgreSQL first those of TEST_POSTGRES_BIN), in a folder of their own,
-// ended with the process; on Debian as root, with --install, the packages. What is still missing is named, and its suites
-// are left out.
+// ended with the process. Where none are installed, --install brings Debian's packages, the browser's too, and so does the
+// run of the suites by itself, of the servers, on Debian as root (TEST_INSTALL=no: not). What is still missing is named,
+// and its suites are left out.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,20 +16,21 @@ import { pathToFileURL } from 'node:url'
 /** How long a server may take to come up, or to answer: a busy machine must not leave a suite out. */
 const PATIENCE_MS = 20_000
 
+const USUAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres'
+const USUAL_REDIS = 'redis://127.0.0.1:6379'
+
 /** The PostgreSQL to test with: `{ url }` of a user that may make databases, or `{ missing }` with the reason. */
 export async function findPostgres() {
   const given = process.env.TEST_POSTGRES_URL
-  const usual = 'postgres://postgres@127.0.0.1:5432/postgres'
-  for (const url of given ? [given] : [usual]) {
+  for (const url of given ? [given] : [USUAL_POSTGRES]) {
     const why = await askPostgres(url)
     if (why === undefined) return { url }
     if (given) return { missing: `TEST_POSTGRES_URL: ${why}` }
   }
-  if (noPostgres) {
+  if (!program('initdb')) {
     return { missing: 'no PostgreSQL: none on port 5432, none installed (TEST_POSTGRES_URL)' }
   }
-  const { url } = await startPostgres()
-  return { url, isPrivate: true }
+  return started('PostgreSQL', startPostgres())
 }
 
 /** The same, with TimescaleDB. */
@@ -40,13 +42,12 @@ export async function findTimescale() {
   }
   const found = await findPostgres()
   if (found.url && (await askPostgres(found.url, HAS_TIMESCALE)) === undefined) return found
-  if (noTimescale) {
+  if (!timescaleIsInstalled()) {
     return {
-      missing: `no TimescaleDB: not in the PostgreSQL found, ${noTimescale} (TEST_TIMESCALE_URL)`,
+      missing: 'no TimescaleDB: not in the PostgreSQL found, none installed (TEST_TIMESCALE_URL)',
     }
   }
-  const { url } = await startPostgres({ settings: TIMESCALE })
-  return { url, isPrivate: true }
+  return started('TimescaleDB', startPostgres({ settings: TIMESCALE }))
 }
 
 /** Settings of a private PostgreSQL that has TimescaleDB. */
@@ -58,16 +59,24 @@ export const TIMESCALE = {
 /** The Redis to test with: `{ url }`, or `{ missing }` with the reason. */
 export async function findRedis() {
   const given = process.env.TEST_REDIS_URL
-  const usual = 'redis://127.0.0.1:6379'
-  for (const url of given ? [given] : [usual]) {
+  for (const url of given ? [given] : [USUAL_REDIS]) {
     if (await askRedis(url)) return { url }
     if (given) return { missing: 'TEST_REDIS_URL: nobody answers there' }
   }
   if (!program('redis-server')) {
     return { missing: 'no Redis: none on port 6379, none installed (TEST_REDIS_URL)' }
   }
-  const { url } = await startRedis()
-  return { url, isPrivate: true }
+  return started('Redis', startRedis())
+}
+
+/** A private one that cannot be started is missing too, and it is said why. */
+async function started(name, starting) {
+  try {
+    const { url } = await starting
+    return { url, isPrivate: true }
+  } catch (error) {
+    return { missing: `no ${name}: the installed one does not start: ${error.message.trim()}` }
+  }
 }
 
 /** The Chromium to test pages with: that of TEST_CHROMIUM, or of the system. */
@@ -300,26 +309,60 @@ function ownerOf(user) {
   return undefined
 }
 
-function install() {
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    console.error(
-      'services: --install needs Debian and root; install postgresql, redis-server, chromium',
-    )
-    process.exit(1)
+/** Debian's packages of programs. */
+const PACKAGES = { initdb: 'postgresql', 'redis-server': 'redis-server', chromium: 'chromium' }
+
+/**
+ * On Debian as root, installs the servers that neither answer, nor are given by URL, nor are installed: a run of all suites
+ * is to leave out none of them. TEST_INSTALL=no: they are left out.
+ */
+export async function installServers() {
+  if (process.env.TEST_INSTALL === 'no' || process.getuid?.() !== 0 || !isDebian()) return
+  const given = {
+    initdb: process.env.TEST_POSTGRES_URL,
+    'redis-server': process.env.TEST_REDIS_URL,
   }
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  for (const args of [
-    ['update'],
-    ['install', '-y', '--no-install-recommends', 'postgresql', 'redis-server', 'chromium'],
-  ]) {
-    const { status } = spawnSync('apt-get', args, { stdio: 'inherit', env })
-    if (status !== 0) process.exit(status ?? 1)
+  const wanted = Object.keys(given).filter(name => !given[name] && !program(name))
+  if (wanted.length === 0) return
+  const answers = {
+    initdb: async () => (await askPostgres(USUAL_POSTGRES)) === undefined,
+    'redis-server': () => askRedis(USUAL_REDIS),
   }
+  const missing = []
+  for (const name of wanted) if (!(await answers[name]())) missing.push(name)
+  if (missing.length === 0) return
+  console.log('servers for the suites are missing (TEST_INSTALL=no leaves those suites out)')
+  install(missing)
 }
 
+/** Whether Debian's packages of these programs are there now; what went wrong is said. */
+function install(names) {
+  const packages = names.map(name => PACKAGES[name])
+  const isRoot = process.getuid?.() === 0
+  if (!isDebian() || !(isRoot || program('sudo'))) {
+    console.error(`services: to install needs Debian, and root or sudo: ${packages.join(', ')}`)
+    return false
+  }
+  console.log(`installing ${packages.join(', ')}`)
+  const apt = [...(isRoot ? [] : ['sudo']), 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get']
+  const run = (...args) =>
+    spawnSync(apt[0], [...apt.slice(1), ...args], { stdio: ['inherit', 'ignore', 'inherit'] })
+      .status
+  // What one source of several lacks may be in another, or here already: the second command tells.
+  run('update', '-qq')
+  // Somebody else may be installing just now.
+  const wait = ['-o', 'DPkg::Lock::Timeout=120']
+  const status = run(...wait, 'install', '-y', '-qq', '--no-install-recommends', ...packages)
+  if (status !== 0) console.error(`services: apt-get could not install ${packages.join(', ')}`)
+  return status === 0
+}
+
+const isDebian = () => existsSync('/usr/bin/apt-get')
+
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const wanted = ['initdb', 'redis-server', 'chromium']
-  if (process.argv.includes('--install') && !wanted.every(name => program(name))) install()
+  const missing = Object.keys(PACKAGES).filter(name => !program(name))
+  const isAsked = process.argv.includes('--install') && missing.length > 0
+  if (isAsked && !install(missing)) process.exitCode = 1
   for (const [name, found] of [
     ['PostgreSQL', await findPostgres()],
     ['TimescaleDB', await findTimescale()],
@@ -331,5 +374,5 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
       : (found.url ?? found.path)
     console.log(`${name.padEnd(12)} ${there ?? `left out: ${found.missing}`}`)
   }
-  process.exit(0)
+  process.exit()
 }

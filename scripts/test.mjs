@@ -97,7 +97,8 @@ async function suite(file) {
 
 /** Looks for servers once, for all suites; what is not there is named, and its suites leave themselves out. */
 async function findServers() {
-  const { findPostgres, findTimescale, findRedis } = await import('./services.mjs')
+  const { findPostgres, findTimescale, findRedis, installServers } = await import('./services.mjs')
+  await installServers()
   for (const [name, variable, find] of [
     ['PostgreSQL', 'TEST_POSTGRES_URL', findPostgres],
     ['TimescaleDB', 'TEST_TIMESCALE_URL', findTimescale],

@@ -5,6 +5,7 @@ import { type Log, stderrLog } from '../base/log.ts'
 import { type Feed, type FeedOptions, openFeed } from '../feed/feed.ts'
 import type { Provider } from '../feed/provider.ts'
 import type { Checkpoint } from '../flow/contracts.ts'
+import type { AccountsView } from '../gateway/context.ts'
 import { createEvent } from '../market/events.ts'
 import { openStore } from '../store/embedded.ts'
 import { type FileTape, openFileTape } from '../tape/file/file.ts'
@@ -32,6 +33,8 @@ export interface AppConfig {
   readonly servers?: ServersConfig
   /** Where other processes read along. @default nowhere */
   readonly gateway?: GatewayConfig
+  /** Accounts at brokers that the gateway shows and can stop. @default none */
+  readonly accounts?: AccountsView
   /** @default the machine's */
   readonly clock?: Clock
   readonly log?: Log
@@ -147,7 +150,7 @@ async function wire(
     try {
       gateway = await openAppGateway(config.gateway, {
         ...{ tape, feeds, configs: config.feeds, keeper: stored?.keeper, servers, account },
-        ...{ isRecording, clock, log },
+        ...{ isRecording, accounts: config.accounts, clock, log },
       })
     } catch (error) {
       await close()

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Feed } from '../feed/feed.ts'
 import { type AccessOptions, Door } from '../gateway/access.ts'
-import type { GatewayContext, GatewayFeed, StoreState } from '../gateway/context.ts'
+import type { AccountsView, GatewayContext, GatewayFeed, StoreState } from '../gateway/context.ts'
 import { openRest } from '../gateway/rest.ts'
 import { type Gateway, type GatewayOptions, openGateway } from '../gateway/serve.ts'
 import { TlsFiles, type TlsPaths } from '../gateway/tls.ts'
@@ -40,6 +40,7 @@ export interface Shown {
   readonly servers: readonly StoreState[]
   readonly account: LedgerFile | undefined
   readonly isRecording: () => boolean
+  readonly accounts: AccountsView | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -91,9 +92,9 @@ export async function openAppGateway(config: GatewayConfig, shown: Shown): Promi
 const FIXED = ['host', 'port', 'ports', 'admission', 'keys', 'tls'] as const
 
 function contextOf(shown: Shown): GatewayContext {
-  const { tape, keeper, servers, account, isRecording, clock, log } = shown
+  const { tape, keeper, servers, account, accounts, isRecording, clock, log } = shown
   return {
-    ...{ tape, isRecording, clock, log },
+    ...{ tape, isRecording, accounts, clock, log },
     feeds: shown.feeds.map((feed, i) => feedOf(feed, shown.configs[i]!)),
     history: keeper && (signal => keeper.ready(signal)),
     stores: () => [...(keeper ? [stateOf(keeper)] : []), ...servers],

@@ -69,6 +69,8 @@ export class StoreKeeper<S extends TapeStore = Store> {
   /** Resolve when the state is another one. */
   readonly #waiting = new Set<() => void>()
   #timer: Timer | undefined
+  /** How far it had come when it last failed to take what came; `undefined` where it could not be opened. */
+  #failedAt: number | undefined
   /** How often in a row another process had the store open. */
   #inUse = 0
   /** How far the store had come when it was let go of. */
@@ -114,7 +116,7 @@ export class StoreKeeper<S extends TapeStore = Store> {
   async ready(signal: AbortSignal): Promise<{ readonly store: S; readonly behind: number }> {
     const { written } = this.#at.tape
     const either = AbortSignal.any([signal, this.#end.signal])
-    const store = this.#store ?? (await this.#opened(either))
+    const store = this.#store ?? (await this.opened(either))
     const stop = new AbortController()
     const late = sleep(this.#at.clock, REACH_MS, AbortSignal.any([either, stop.signal]))
     // Rejects where the store ends: then what there is of it is no answer, and the question finds out.
@@ -140,8 +142,12 @@ export class StoreKeeper<S extends TapeStore = Store> {
     this.#become('closed')
   }
 
-  /** Whoever has the store open for a question gives it back soon; what else keeps it away is the answer. */
-  async #opened(signal: AbortSignal): Promise<S> {
+  /**
+   * The store, once it is there. Whoever has it open for a question gives it back soon; what else keeps it away is the
+   * answer.
+   * @throws why there is none, CLOSED
+   */
+  async opened(signal: AbortSignal): Promise<S> {
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
     const timer = this.#at.clock.setTimeout(() => stop.abort(), OPEN_MS)
@@ -164,19 +170,21 @@ export class StoreKeeper<S extends TapeStore = Store> {
     const { clock, tape } = this.#at
     let wait = FIRST_MS
     while (!this.#end.signal.aborted) {
+      let isOpen = false
       try {
         this.#store ??= await this.#at.open(heardLog(this.#at.log, it => this.#heard(it)))
         this.#hold()
         this.#error = undefined
         this.#become('following')
-        this.#sayItGoesOn()
+        isOpen = true
+        this.#expectToGoOn(this.#store)
         const from = this.seq
         await this.#store.follow(tape, { signal: this.#end.signal }).finally(() => {
           if (this.seq !== from) wait = FIRST_MS
         })
         break
       } catch (error) {
-        this.#failed(asError(error))
+        this.#failed(asError(error), isOpen)
         if (this.#state === 'failed') break
         // One that only cannot write goes on answering.
         if (codeOf(error) !== 'STORE_UNWRITABLE') await this.#drop()
@@ -189,11 +197,13 @@ export class StoreKeeper<S extends TapeStore = Store> {
     await this.#drop()
   }
 
-  #failed(error: Error): void {
+  #failed(error: Error, isOpen: boolean): void {
     const isFinal = FINAL.includes(codeOf(error) ?? '')
     this.#error = error
     this.#become(isFinal ? 'failed' : 'waiting')
-    this.#inUse = codeOf(error) === 'STORE_IN_USE' ? this.#inUse + 1 : 0
+    this.#failedAt = isOpen ? this.seq : undefined
+    // Whoever has it open for a question keeps nobody from writing to it.
+    this.#inUse = codeOf(error) === 'STORE_IN_USE' && !isOpen ? this.#inUse + 1 : 0
     const isPassing = this.#inUse > 0 && this.#inUse < MOST_IN_USE
     if (isPassing || this.#told === error.message) return
     this.#told = error.message
@@ -211,6 +221,20 @@ export class StoreKeeper<S extends TapeStore = Store> {
     this.#tell(`nothing is stored for the time being: ${message}`)
     // Questions need not wait for what does not come.
     this.#become(this.#state)
+  }
+
+  /** One that could be opened may fail again with the first that it takes: only behind that it goes on. */
+  #expectToGoOn(store: S): void {
+    const { id, written } = this.#at.tape
+    const failedAt = this.#failedAt
+    if (failedAt === undefined || written.seq <= failedAt) this.#sayItGoesOn()
+    else {
+      const goesOn = () => {
+        if (this.#store === store && this.#failedAt === failedAt) this.#sayItGoesOn()
+      }
+      // Rejects where the store is closed: then it is tried again.
+      store.reached({ tape: id, seq: failedAt + 1 }).then(goesOn, () => {})
+    }
   }
 
   #sayItGoesOn(): void {

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import { asError, TickwireError } from '../base/errors.ts'
@@ -136,6 +136,11 @@ export async function ledgerDays(tape: string): Promise<string[]> {
     throw error
   })
   return names.flatMap(name => NAME.exec(name)?.[1] ?? []).sort()
+}
+
+/** When the account of a day was last written, epoch ms. */
+export async function ledgerChangedAt(tape: string, day: string): Promise<number> {
+  return (await stat(pathOf(tape, day))).mtimeMs
 }
 
 /** A day's account as kept; empty when there is none. @throws TAPE_DAMAGED TAPE_TOO_NEW */

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import type { Clock, Timer } from '../base/clock.ts'
 import { asError, TickwireError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { Ledger } from '../feed/ledger.ts'
 import {
   openPostgres,
   type PostgresOptions,
@@ -14,7 +13,7 @@ import { openRedis, type RedisOptions, type RedisStore } from '../store/redis.ts
 import type { TapeStore } from '../store/store.ts'
 import type { FileTape } from '../tape/file/file.ts'
 import { type KeeperState, StoreKeeper } from './keeper.ts'
-import { readLedger } from './ledger-file.ts'
+import { LedgerBringer } from './ledger-server.ts'
 
 /** Servers that what is recorded is brought to, beside the embedded store. */
 export interface ServersConfig {
@@ -71,6 +70,8 @@ export interface KeepOptions {
 const LONGEST_MS = 15_000
 /** How often the ledger is brought to PostgreSQL, ms. */
 const LEDGER_MS = 60_000
+/** How long a server that is being opened is waited for at the end, ms: the next start brings the rest. */
+const SETTLE_MS = 5_000
 
 /**
  * Keeps the servers that are configured up with the tape, each by itself: what fails is told and tried again, and the tape
@@ -131,27 +132,29 @@ function keepPostgres(config: PostgresConfig, options: KeepOptions): ServerStore
     return store
   }
   const keeper = new StoreKeeper(keeping('postgres', open, options))
+  const ledger = new LedgerBringer(tape, log)
   let timer: Timer | undefined
+  let isOver = false
   const bring = async () => {
     if (!store || keeper.state !== 'following') return
-    const today = new Date(clock.now()).toISOString().slice(0, 10)
-    const before = new Date(clock.now() - 86_400_000).toISOString().slice(0, 10)
-    const ledger = new Ledger()
-    for (const day of [before, today]) ledger.restore(await readLedger(tape.folder, day))
-    await store.putLedger(ledger.rows())
-  }
-  const bringOrTell = () =>
-    bring().catch(error => {
+    await ledger.bring(store).catch(error => {
       const fields = { error: asError(error).message }
       log.warn(fields, 'the ledger could not be brought to PostgreSQL; it is tried again')
     })
+  }
   const later = () => {
-    timer = clock.setTimeout(() => void bringOrTell().then(later), LEDGER_MS, 'idle')
+    if (!isOver) timer = clock.setTimeout(() => void bring().then(later), LEDGER_MS, 'idle')
   }
   later()
   return kept('postgres', config.url, keeper, async () => {
+    isOver = true
     timer?.cancel()
-    await bringOrTell()
+    // One that ends soon after its start may not be connected yet. What keeps the server away has been told.
+    const late = new AbortController()
+    const limit = clock.setTimeout(() => late.abort(), SETTLE_MS)
+    await keeper.opened(late.signal).catch(() => {})
+    limit.cancel()
+    await bring()
   })
 }
 

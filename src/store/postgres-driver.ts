@@ -86,6 +86,7 @@ export class Link {
 
   /** One statement, with values for `$1` and so on. */
   async query(text: string, values: readonly unknown[] = []): Promise<Answer> {
+    this.#mustHold()
     const result = await this.#client.query<(string | null)[]>({
       ...{ text, values: [...values], rowMode: 'array' },
       // Several statements in one text are refused.
@@ -96,6 +97,7 @@ export class Link {
 
   /** Several statements in one text, one round trip. */
   async run(text: string): Promise<Answer[]> {
+    this.#mustHold()
     const results = (await this.#client.query({ text, rowMode: 'array' })) as unknown
     return (Array.isArray(results) ? results : [results]).map(answerOf)
   }
@@ -113,6 +115,11 @@ export class Link {
       for (const part of data) stream.write(part)
       stream.end()
     })
+  }
+
+  /** Why the connection ended says more than what the driver says of one that has ended. */
+  #mustHold(): void {
+    if (this.#lost) throw this.#lost
   }
 
   /** Ends the statement that runs, if there is one. */

@@ -1,6 +1,9 @@
 import type { Link } from './postgres-driver.ts'
 import { LEDGER_COUNTS, name } from './postgres-schema.ts'
 
+/** Under this name `meta` has how far the accounts of a tape are there. */
+const markName = (tape: string) => `ledger ${tape}`
+
 /** A row of the ledger: what came of one symbol in one kind on one day, and what became of it. */
 export interface AccountRow {
   readonly day: string
@@ -44,5 +47,26 @@ export async function putAccount(
     `insert into ${table} select * from jsonb_populate_recordset(null::${table}, $1) ` +
       `on conflict (day, source, symbol, kind) do update set ${SETS}`,
     [JSON.stringify(values)],
+  )
+}
+
+/** Up to when accounts of a tape that were kept until then are there, epoch ms; 0 where none are. */
+export async function accountMark(link: Link, schema: string, tape: string): Promise<number> {
+  const { rows } = await link.query(`select value from ${name(schema)}.meta where name = $1`, [
+    markName(tape),
+  ])
+  return Number(rows[0]?.[0] ?? 0)
+}
+
+/** The accounts of a tape that were kept until then are there now. */
+export async function markAccounts(
+  link: Link,
+  schema: string,
+  tape: string,
+  at: number,
+): Promise<void> {
+  await link.query(
+    `insert into ${name(schema)}.meta (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value`,
+    [markName(tape), `${at}`],
   )
 }

@@ -1,6 +1,6 @@
-import { TickwireError } from '../base/errors.ts'
 import { EVENT_TYPES, type EventType, type MarketEvent } from '../market/events.ts'
 import { tableOf } from './columns.ts'
+import { givenUp } from './link.ts'
 import type { Days } from './postgres-days.ts'
 import type { Link } from './postgres-driver.ts'
 import { SAME_ODD, Words } from './postgres-rows.ts'
@@ -157,5 +157,3 @@ function keyPart(schema: string, column: string): string {
     `where l.symbol = t.symbol and l.ts = t.ts and l.tape_no = t.tape_no and l.seq = t.seq and l.side = '${side}'), '{}')`
   )
 }
-
-const givenUp = () => new TickwireError('CLOSED', 'the question was given up')

@@ -35,7 +35,7 @@ export function postgresTrouble(thrown: unknown, url: string, what: string): Tic
   if (code === '3D000') {
     return make(
       'STORE_REFUSED',
-      `Make the database: \`createdb NAME\`, then \`tickwire store init\`.`,
+      `Make the database in ${where}, with \`createdb\` or \`create database\`; the tables come by themselves.`,
     )
   }
   if (code === '42501') {

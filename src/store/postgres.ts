@@ -2,11 +2,12 @@ import { asError, TickwireError } from '../base/errors.ts'
 import type { HistoryRequest, Position } from '../flow/contracts.ts'
 import type { MarketEvent } from '../market/events.ts'
 import { closed, Follower, type Taking } from './follower.ts'
+import { givenUp } from './link.ts'
 import { Answers, badSql } from './postgres-answers.ts'
 import { compareRows, type Difference, forgetTape } from './postgres-check.ts'
 import { Days } from './postgres-days.ts'
 import { Link } from './postgres-driver.ts'
-import { type AccountRow, putAccount } from './postgres-ledger.ts'
+import { type AccountRow, accountMark, markAccounts, putAccount } from './postgres-ledger.ts'
 import { mergeInto } from './postgres-merge.ts'
 import { type CheckedPostgres, checkPostgres, type PostgresOptions } from './postgres-options.ts'
 import { name, writingSettings } from './postgres-schema.ts'
@@ -14,6 +15,9 @@ import { grantReader, lookAt, type SetUp, setUp } from './postgres-setup.ts'
 import { postgresTrouble, shownUrl } from './postgres-trouble.ts'
 import { TapeWriter } from './postgres-writer.ts'
 import type { AsOfRequest, Followed, Holding, Merged, MergeOptions, Store, Table } from './store.ts'
+
+/** Events compared with rows at once. */
+const COMPARED_AT_ONCE = 20_000
 
 export type { AccountRow } from './postgres-ledger.ts'
 export type { PostgresOptions } from './postgres-options.ts'
@@ -180,25 +184,49 @@ export class PostgresStore implements Store {
       ])
       const [no, seq] = (rows[0] ?? ['0', '0']) as [string, string]
       let compared = 0
+      let waiting: MarketEvent[] = []
+      const compare = async () => {
+        for (const one of await compareRows(link, schema, Number(no), waiting)) told(one)
+        compared += waiting.length
+        waiting = []
+      }
       const written = { from: 'start', written: true, live: false } as const
       for await (const batch of tape.read({ ...written, ...(signal && { signal }) })) {
-        const known = batch.filter(event => event.seq !== undefined && event.seq <= Number(seq))
-        if (known.length === 0 && compared > 0) break
-        for (const one of await compareRows(link, schema, Number(no), known)) told(one)
-        compared += known.length
+        for (const event of batch) {
+          if (event.seq !== undefined && event.seq <= Number(seq)) waiting.push(event)
+        }
+        // The tape may have been written a few events at a time: asked for each of those, it would take hours.
+        if (waiting.length >= COMPARED_AT_ONCE) await compare()
+        if (batch.some(event => event.seq !== undefined && event.seq > Number(seq))) break
       }
+      // What was compared until then is no answer.
+      if (signal?.aborted) throw givenUp()
+      await compare()
       return compared
     })
   }
 
   /** Puts what has been counted of days in the place of what was there of them. */
   async putLedger(rows: readonly AccountRow[]): Promise<void> {
-    const { schema } = this.#options
     if (rows.length === 0) return
-    await this.#follower.trying('the ledger was not taken in', async () => {
+    await this.#aside(link => putAccount(link, this.#options.schema, rows))
+  }
+
+  /** Up to when accounts of a tape that were kept until then are there, epoch ms; 0 where none are. */
+  async ledgerMark(tape: string): Promise<number> {
+    return this.#aside(link => accountMark(link, this.#options.schema, tape))
+  }
+
+  async markLedger(tape: string, at: number): Promise<void> {
+    await this.#aside(link => markAccounts(link, this.#options.schema, tape, at))
+  }
+
+  /** By a connection of its own: that for writing is in the midst of a transaction. */
+  async #aside<T>(work: (link: Link) => Promise<T>): Promise<T> {
+    return this.#follower.trying('the ledger was not taken in', async () => {
       const link = await this.#connect()
       try {
-        await putAccount(link, schema, rows)
+        return await work(link)
       } finally {
         await link.close()
       }
@@ -368,5 +396,3 @@ export class PostgresStore implements Store {
     return this.close()
   }
 }
-
-const givenUp = () => new TickwireError('CLOSED', 'the question was given up')

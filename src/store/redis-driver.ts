@@ -101,6 +101,8 @@ export class RedisLink {
   }
 
   async run(command: Command): Promise<unknown> {
+    // Why it ended says more than that it has ended.
+    if (this.#lost) throw this.#lost
     return this.#client.sendCommand([...command])
   }
 

@@ -35,6 +35,9 @@ export function redisTrouble(
       "In a cluster all keys must be in one slot: set `stores.redis.prefix: '{tickwire}'`.",
     )
   }
+  if (/DB index is out of range/.test(message)) {
+    return make('STORE_REFUSED', `Name a database that is there: the number behind ${where}.`)
+  }
   if (/WRONGTYPE/.test(message)) {
     return make('STORE_UNWRITABLE', 'A key of that name is of other use: set another prefix.')
   }

@@ -8,6 +8,7 @@ import { parseEvent } from '../market/json.ts'
 import { parseTopic } from '../market/topics.ts'
 import { Follower, type Taking } from './follower.ts'
 import { Latest } from './latest.ts'
+import { givenUp } from './link.ts'
 import { shownUrl } from './postgres-trouble.ts'
 import { RedisLink } from './redis-driver.ts'
 import { CLAIM_MS, type RedisKeys, redisKeys, textOf, VERSION } from './redis-keys.ts'
@@ -231,6 +232,8 @@ export class RedisStore implements TapeStore, LatestSource {
         if (event.seq === undefined || event.seq <= (at?.seq ?? 0)) latest.apply(event)
       }
     }
+    // What was read until then is no answer.
+    if (signal?.aborted) throw givenUp()
     const isOfTape = at?.tape === tape.id
     for (const [key, event] of latest.entries()) {
       if (!isOfTape || there.get(key) !== textOf(event)) told(key)

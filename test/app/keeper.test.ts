@@ -132,6 +132,44 @@ test('a store that is not there yet is tried again, and the tape goes on', async
   assert.equal(keeper.error, undefined)
 })
 
+test('a store that can be opened and takes nothing is said once, and when it has taken something', async t => {
+  for (const code of ['STORE_UNWRITABLE', 'STORE_UNREACHABLE'] as const) {
+    const memory = new MemoryFolder()
+    const { keeper, tape, clock, told } = await kept(t, memory)
+    tape.append(trades(0, 5))
+    await until(() => keeper.seq === 5)
+    let tries = 0
+    memory.faults.take = () => {
+      tries++
+      throw new TickwireError(code, 'no room')
+    }
+    tape.append(trades(5, 5))
+    await until(() => tries >= 1 && keeper.state === 'waiting')
+    for (let i = 2; i < 5; i++) {
+      await clock.advance(60_000)
+      await until(() => tries >= i && keeper.state === 'waiting')
+    }
+    const failed = 'nothing is stored for the time being: no room; it is tried again'
+    assert.deepEqual(told, [failed], code)
+    delete memory.faults.take
+    await clock.advance(60_000)
+    await until(() => keeper.seq === 10)
+    await until(() => told.length === 2)
+    assert.deepEqual(told, [failed, 'the store goes on where it was'])
+  }
+})
+
+test('another that writes to a store that is open is told of at once', async t => {
+  const memory = new MemoryFolder()
+  const { keeper, tape, told } = await kept(t, memory)
+  memory.faults.take = () => {
+    throw new TickwireError('STORE_IN_USE', 'another process writes there')
+  }
+  tape.append(trades(0, 5))
+  await until(() => keeper.state === 'waiting')
+  assert.match(told[0] ?? '', /another process writes there; it is tried again/)
+})
+
 test('without the driver it is said once, and nothing is tried or waited for', async t => {
   const memory = new MemoryFolder()
   let tries = 0

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { silentLog } from '../../src/base/log.ts'
 import { createEvent, EVENT_TYPES, type MarketEvent } from '../../src/market/events.ts'
 import { readPostgres } from '../../src/store/postgres.ts'
+import { Link } from '../../src/store/postgres-driver.ts'
 import { memoryTape } from '../../src/tape/memory.ts'
 import { handClock } from '../../src/testing/clock.ts'
 import { atEnd, collect, DAY_MS, manyEvents, START } from './kit.ts'
@@ -38,6 +39,9 @@ describe('PostgreSQL as a store', { skip }, () => {
         const bySeq = (a: MarketEvent, b: MarketEvent) => a.seq! - b.seq!
         assert.deepEqual(stored.sort(bySeq), sent, `${kind} (${books})`)
       }
+      // Bars too, of which a question is given the last word alone.
+      const differs = (found: object) => assert.fail(JSON.stringify(found))
+      assert.equal(await store.check(tape, differs), tape.end.seq)
     }
   })
 
@@ -110,6 +114,43 @@ describe('PostgreSQL as a store', { skip }, () => {
     tape.append([trade()])
     await assert.rejects(following, { code: 'STORE_IN_USE' })
     end.abort()
+  })
+
+  it('is compared with the tape to the end, however it is written, or not at all', async t => {
+    const url = await database(t)
+    const store = await open(t, url)
+    const tape = tapeOf(Array.from({ length: 40 }, (_, i) => trade({ id: i })))
+    await store.follow(tape, { live: false })
+    const told = { type: 'notice', source: '', notice: 'lagging', timestamp: START } as const
+    const oneByOne = {
+      id: tape.id,
+      async *read(options: Parameters<typeof tape.read>[0]) {
+        for await (const batch of tape.read(options)) {
+          for (const event of batch) {
+            yield [event]
+            // Said to this reader alone.
+            yield [createEvent(told)]
+          }
+        }
+      },
+    }
+    const found: string[] = []
+    const heard = ({ seq, is }: { seq: number; is: string }) => found.push(`${seq} ${is}`)
+    assert.equal(await store.check(oneByOne, heard), 40)
+    await asOwner('delete from tickwire.trades where seq = 40', url)
+    assert.equal(await store.check(oneByOne, heard), 40)
+    assert.deepEqual(found, ['40 missing'])
+    await assert.rejects(store.check(tape, heard, AbortSignal.abort()), { code: 'CLOSED' })
+  })
+
+  it('says why a connection has ended to whoever uses it then', async t => {
+    const url = await database(t)
+    const link = await Link.connect({ url, name: 'tickwire_test', connectMs: 10_000 })
+    const { rows } = await link.query('select pg_backend_pid()')
+    await asOwner(`select pg_terminate_backend(${rows[0]![0]})`, url)
+    while (!link.lost) await new Promise(setImmediate)
+    await assert.rejects(link.query('select 1'), /terminating connection/)
+    await assert.rejects(link.run('select 1'), /terminating connection/)
   })
 
   it('makes a partition for each day, ahead too, and loses no row that fits none', async t => {

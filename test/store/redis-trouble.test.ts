@@ -48,6 +48,7 @@ describe('Redis in trouble', { skip: noRedis }, () => {
       ['redis://:secret@127.0.0.1:1', 'STORE_UNREACHABLE', /Look whether the server/],
       [as('', 'secret'), 'STORE_REFUSED', /user and password/],
       [`redis://127.0.0.1:${server.port}`, 'STORE_REFUSED', /user and password/],
+      [`${server.url}/99`, 'STORE_REFUSED', /a database that is there/],
       ['http://127.0.0.1', 'BAD_OPTION', /redis:\/\/host:6379/],
     ] as const
     for (const [url, code, hint] of cases) {
