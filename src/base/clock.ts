@@ -16,7 +16,10 @@ const DRIFT_MS = 20
 /** Node fires a timer at once when it is set for longer than this (24.8 days). */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** The machine's clock: monotonic between readings, and pulled along when the wall clock is set. */
+/**
+ * The machine's clock: monotonic between readings, and pulled along when the wall clock is set: at once where that was set
+ * forwards; set back, it goes at half its pace until the other has caught up, for what waits by it must not wait for ever.
+ */
 export function systemClock(): Clock {
   let origin = performance.timeOrigin
   let last = 0
@@ -25,9 +28,9 @@ export function systemClock(): Clock {
     now() {
       const elapsed = performance.now()
       if (elapsed - checked > 1_000) {
-        checked = elapsed
         const drift = Date.now() - (origin + elapsed)
-        if (Math.abs(drift) > DRIFT_MS) origin += drift
+        if (Math.abs(drift) > DRIFT_MS) origin += Math.max(drift, (checked - elapsed) / 2)
+        checked = elapsed
       }
       const now = origin + elapsed
       return now > last ? (last = now) : last

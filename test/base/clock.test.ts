@@ -40,7 +40,21 @@ describe('systemClock', () => {
     assert.equal(clock.now(), time.wall)
   })
 
-  it('never runs backwards: it waits for a wall clock that was set back', test => {
+  it('goes on, at half its pace, while a wall clock that was set back by an hour catches up', test => {
+    const { pass, setWall } = machine(test)
+    const clock = systemClock()
+    pass(5_000)
+    const before = clock.now()
+    setWall(-3_600_000)
+    for (let i = 0; i < 100; i++) {
+      pass(600)
+      clock.now()
+    }
+    const gone = clock.now() - before
+    assert.ok(gone >= 29_000 && gone <= 31_000, `${gone} ms of 60 s`)
+  })
+
+  it('never runs backwards: a wall clock that was set back catches up', test => {
     const { pass, setWall, time } = machine(test)
     const clock = systemClock()
     pass(5_000)
