@@ -106,8 +106,11 @@ export class DropinPeer implements Client {
   attach(socket: WebSocket): void {
     const { context } = this.#options
     this.#socket = socket
-    this.#inflow = new Inflow(socket, this.outlet, context.clock)
-    socket.on('message', (data: Buffer, isBinary) => this.#receive(data, isBinary))
+    const inflow = new Inflow(socket, this.outlet, context.clock)
+    this.#inflow = inflow
+    socket.on('message', (data: Buffer, isBinary) =>
+      inflow.take(() => this.#receive(data, isBinary)),
+    )
     // `ws` closes the connection itself on what is no frame; `close` follows.
     socket.on('error', error => context.log.debug({ error: error.message }, 'a client failed'))
     this.outlet.flush()
@@ -117,6 +120,10 @@ export class DropinPeer implements Client {
   tooSlow(reason: TickwireError): void {
     this.#session.tooSlow()
     this.close(CLOSE.slow, reason.message)
+  }
+
+  get isHeldBack(): boolean {
+    return this.#inflow?.isHeldBack ?? false
   }
 
   close(code: number, reason: string): void {
@@ -197,9 +204,9 @@ export class DropinPeer implements Client {
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#isGone) return
-    this.#inflow!.took()
     // What was collected so far is of the subscription as it was.
     this.#options.context.hub.flush()
+    this.#inflow!.count(this.#held.size / TOPICS_A_MESSAGE)
     try {
       this.#session.receive(data, isBinary)
       this.#apply()
@@ -216,6 +223,8 @@ export class DropinPeer implements Client {
     if (this.#isGone || this.#session.form.key === this.#form) return
     const { upstream, log, hub } = this.#options.context
     const wanted = new Map(this.#session.topics.map(topic => [formatTopic(topic), topic]))
+    // More than it had: what is refused has been looked at too.
+    this.#inflow?.count(Math.max(0, wanted.size - this.#held.size) / TOPICS_A_MESSAGE)
     const fresh = [...wanted].filter(([name]) => !this.#held.has(name))
     const held = new Map([...this.#held].filter(([name]) => wanted.has(name)))
     const rejected: Rejection[] = []
@@ -240,7 +249,6 @@ export class DropinPeer implements Client {
       if (fresh.length > 0) this.#apply()
       return
     }
-    this.#inflow?.took(wanted.size / TOPICS_A_MESSAGE)
     upstream.hold(begun)
     upstream.release([...this.#held].flatMap(([name, topic]) => (held.has(name) ? [] : topic)))
     this.#held = held

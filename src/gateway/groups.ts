@@ -11,6 +11,8 @@ import { sharedFrame, type WireFrame } from './wire.ts'
 /** Events that may wait for one slow subscription, and their estimated memory. */
 export const QUEUED_EVENTS = 16_384
 const QUEUED_BYTES = 8 * 1_024 * 1_024
+/** All of a client together may have so many times that: of more subscriptions each has its part. */
+const FULL_QUEUES = 4
 
 /** How events are handed to a group. */
 export interface GroupOptions {
@@ -181,14 +183,15 @@ export class Group {
     }
   }
 
-  /** A queue for a member that reads too slowly. */
-  stall(member: Member): void {
+  /** A queue for a member that reads too slowly; its client has so many subscriptions. */
+  stall(member: Member, subscriptions: number): void {
     const conflates = member.slow === 'conflate'
+    const part = Math.min(1, FULL_QUEUES / subscriptions)
     member.stall(
       {
         policy: member.slow,
-        maxItems: QUEUED_EVENTS,
-        maxBytes: QUEUED_BYTES,
+        maxItems: Math.ceil(QUEUED_EVENTS * part),
+        maxBytes: Math.ceil(QUEUED_BYTES * part),
         ...(conflates && { conflateTrades: this.options.conflateTrades }),
       },
       { snapshot: this.#hooks.snapshot },

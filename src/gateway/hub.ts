@@ -127,7 +127,7 @@ export class Hub {
     member.joined(group)
     member.seq = this.#seq
     const client = this.#clients.get(member.outlet)
-    if (client && this.#slow.has(client)) group.stall(member)
+    if (client && this.#slow.has(client)) group.stall(member, client.members.size)
   }
 
   leave(member: Member): void {
@@ -255,7 +255,8 @@ export class Hub {
     if (!client || this.#slow.has(client)) return
     const slow = { client, since: this.#clock.now(), isTold: false, isWaiting: false }
     this.#slow.set(client, slow)
-    for (const member of client.members) member.group?.stall(member)
+    const { members } = client
+    for (const member of members) member.group?.stall(member, members.size)
     this.#await(slow)
   }
 

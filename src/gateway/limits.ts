@@ -4,8 +4,11 @@ import type { Outlet } from './outlet.ts'
 /** Messages a client may send at once, and how many a second it gets back of those. */
 export const BURST_MESSAGES = 200
 export const MESSAGES_A_SECOND = 100
-/** A change of a subscription counts as a message more for so many topics it then has: they are all looked at again. */
-export const TOPICS_A_MESSAGE = 1_000
+/**
+ * What is subscribed counts as a message more for so many topics: of a vendor's client all it then has, whatever it sends, as
+ * they are all looked at again.
+ */
+export const TOPICS_A_MESSAGE = 250
 
 /** How a server of ours takes connections: the heads of requests are short, and come soon. */
 export const SERVER_LIMITS = {
@@ -31,7 +34,8 @@ interface Pausable {
 
 /**
  * What one client sends. Who sends more than {@link MESSAGES_A_SECOND}, or does not read the answers, is read from no more
- * until that is past: a flood waits in the client's own socket and costs the others nothing.
+ * until that is past: a flood waits in the client's own socket and costs the others nothing. Messages that have been read by
+ * then, which are thousands where they are small, wait here.
  */
 export class Inflow {
   readonly #socket: Pausable
@@ -39,7 +43,9 @@ export class Inflow {
   readonly #clock: Clock
   #left = BURST_MESSAGES
   #at: number
+  #held: (() => void)[] = []
   #timer: Timer | undefined
+  #isResting = false
   #isClosed = false
 
   constructor(socket: Pausable, outlet: Outlet, clock: Clock) {
@@ -49,8 +55,18 @@ export class Inflow {
     this.#at = clock.now()
   }
 
-  /** Counts a message, or so many. */
-  took(messages = 1): void {
+  /** Has a message handled: at once, or when the client may send again. */
+  take(handle: () => void): void {
+    if (this.#isResting) {
+      this.#held.push(handle)
+      return
+    }
+    this.count(1)
+    handle()
+  }
+
+  /** Counts so many messages. */
+  count(messages: number): void {
     const now = this.#clock.now()
     const back = ((now - this.#at) / 1_000) * MESSAGES_A_SECOND
     this.#left = Math.min(BURST_MESSAGES, this.#left + back) - messages
@@ -59,28 +75,45 @@ export class Inflow {
     else if (this.#outlet.isFull) this.#awaitRoom()
   }
 
+  /** It is not read from for a while, so what it says cannot be heard. */
+  get isHeldBack(): boolean {
+    return this.#timer !== undefined
+  }
+
   close(): void {
     this.#isClosed = true
+    this.#held = []
     this.#timer?.cancel()
   }
 
   #rest(ms: number): void {
-    if (this.#timer) return
-    this.#socket.pause()
-    this.#timer = this.#clock.setTimeout(
-      () => {
-        this.#timer = undefined
-        if (this.#outlet.isFull) this.#awaitRoom()
-        else if (!this.#isClosed) this.#socket.resume()
-      },
-      Math.max(1, ms),
-    )
+    // What a message costs may be known only when it is handled: the debt is looked at again when this is over.
+    if (!this.#pause()) return
+    this.#timer = this.#clock.setTimeout(() => this.#goOn(), Math.max(1, ms))
   }
 
   #awaitRoom(): void {
+    if (this.#pause()) void this.#outlet.drained().then(() => this.#goOn())
+  }
+
+  /** Whether it was being read from. */
+  #pause(): boolean {
+    if (this.#isResting || this.#isClosed) return false
+    this.#isResting = true
     this.#socket.pause()
-    void this.#outlet.drained().then(() => {
-      if (!this.#isClosed && !this.#timer) this.#socket.resume()
-    })
+    return true
+  }
+
+  /** What was held comes first, each message at its price. */
+  #goOn(): void {
+    this.#timer = undefined
+    this.#isResting = false
+    const held = this.#held
+    this.#held = []
+    this.count(0)
+    let next = 0
+    while (!this.#isResting && next < held.length) this.take(held[next++]!)
+    if (this.#isResting) this.#held = held.slice(next)
+    else if (!this.#isClosed) this.#socket.resume()
   }
 }

@@ -26,7 +26,7 @@ import type { Access, Guest } from './context.ts'
 import { nativeForm } from './forms.ts'
 import { Member } from './groups.ts'
 import type { Client, Hub } from './hub.ts'
-import { Inflow } from './limits.ts'
+import { Inflow, TOPICS_A_MESSAGE } from './limits.ts'
 import { Outlet } from './outlet.ts'
 import { refusalOf } from './refusals.ts'
 import type { Outcome, Rejection, Upstream } from './upstream.ts'
@@ -90,6 +90,8 @@ export class Peer implements Client {
   readonly #since: number
   readonly #streams = new Map<number, Stream>()
   readonly #members = new Set<Member>()
+  /** In how many of its subscriptions each symbol is. */
+  readonly #symbols = new Map<string, number>()
   readonly #closed: (peer: Peer) => void
   #guest: Guest | undefined
   #authTimer: Timer | undefined
@@ -112,7 +114,9 @@ export class Peer implements Client {
     this.outlet = new Outlet(stream)
     this.#inflow = new Inflow(socket, this.outlet, context.clock)
     context.hub.add(this)
-    socket.on('message', (data: Buffer, isBinary) => this.#receive(data, isBinary))
+    socket.on('message', (data: Buffer, isBinary) =>
+      this.#inflow.take(() => this.#receive(data, isBinary)),
+    )
     socket.on('close', () => this.#gone())
     // `ws` closes the connection itself on what is no frame; `close` follows.
     socket.on('error', error => context.log.debug({ error: error.message }, 'a client failed'))
@@ -144,7 +148,7 @@ export class Peer implements Client {
       address: this.#request.socket.remoteAddress ?? '',
       since: this.#since,
       subscriptions: this.#streams.size,
-      symbols: this.#symbols().size,
+      symbols: this.#symbols.size,
       waitingBytes: this.outlet.waitingBytes,
       bytes: this.outlet.bytes,
     }
@@ -155,6 +159,10 @@ export class Peer implements Client {
     if (this.outlet.isFull) return false
     for (const { group, queue } of this.#members) if (!group || queue) return false
     return true
+  }
+
+  get isHeldBack(): boolean {
+    return this.#inflow.isHeldBack
   }
 
   say(message: ServerMessage): void {
@@ -228,7 +236,6 @@ export class Peer implements Client {
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#isGone) return
-    this.#inflow.took()
     try {
       const message = isBinary
         ? readMessage(data, (bytes: Uint8Array) => decodeMsgpack(bytes))
@@ -260,10 +267,14 @@ export class Peer implements Client {
     try {
       this.#check(message)
       const { topics, rejected } = upstream.resolve(message)
+      this.#inflow.count((topics.length + rejected.length) / TOPICS_A_MESSAGE)
       if (topics.length === 0) throw rejected[0]!.reason
       const wanted = new Wanted(topics)
       this.#mustHaveRoom(wanted)
       upstream.hold(topics)
+      for (const symbol of wanted.symbols) {
+        this.#symbols.set(symbol, (this.#symbols.get(symbol) ?? 0) + 1)
+      }
       const slow = message.slow ?? ((message.conflateMs ?? 0) > 0 ? 'conflate' : 'drop-oldest')
       const stream = {
         ...{ wanted, stop: new AbortController() },
@@ -299,17 +310,20 @@ export class Peer implements Client {
 
   #mustHaveRoom(wanted: Wanted): void {
     const { limits } = this.#context
+    let topics = wanted.topics.length
+    for (const other of this.#streams.values()) topics += other.wanted.topics.length
+    if (topics > limits.topics) {
+      const what = `more than ${limits.topics} kinds of symbols in the subscriptions of one connection`
+      const hint = 'Ask for fewer kinds, or for each symbol in one subscription only.'
+      throw new TickwireError('QUOTA_EXCEEDED', what, { hint })
+    }
     const most = Math.min(limits.symbols, this.#guest?.maxSymbols ?? Number.POSITIVE_INFINITY)
-    const symbols = this.#symbols()
-    for (const symbol of wanted.symbols) symbols.add(symbol)
-    if (symbols.size <= most) return
+    let symbols = this.#symbols.size
+    for (const symbol of wanted.symbols) if (!this.#symbols.has(symbol)) symbols++
+    if (symbols <= most) return
     throw new TickwireError('QUOTA_EXCEEDED', `more than ${most} symbols on one connection`, {
       hint: 'Ask for fewer, or for a key that may have more.',
     })
-  }
-
-  #symbols(): Set<string> {
-    return new Set([...this.#streams.values()].flatMap(({ wanted }) => [...wanted.symbols]))
   }
 
   #begin(stream: Stream, message: SubscribeMessage): void {
@@ -421,6 +435,11 @@ export class Peer implements Client {
     stop.abort()
     this.#context.hub.leave(member)
     this.#context.upstream.release(wanted.topics)
+    for (const symbol of wanted.symbols) {
+      const left = this.#symbols.get(symbol)! - 1
+      if (left > 0) this.#symbols.set(symbol, left)
+      else this.#symbols.delete(symbol)
+    }
   }
 
   #error(error: unknown, id?: number): void {

@@ -87,9 +87,11 @@ export class Upstream {
     }
     const topics = new Map<string, Topic>()
     const rejected: Rejection[] = []
-    for (const kind of kinds) {
+    // Who names one a thousand times asks for it once.
+    const each = new Set(symbols)
+    for (const kind of new Set(kinds)) {
       const able = feeds.filter(feed => feed.capabilities.kinds.includes(kind))
-      for (const text of symbols) {
+      for (const text of each) {
         const length = kind === 'bar' ? (interval ?? '1m') : undefined
         const one = this.#resolveOne(able, { source, kind, symbol: text, interval: length })
         for (const topic of one.topics) topics.set(formatTopic(topic), topic)

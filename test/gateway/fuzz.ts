@@ -292,7 +292,13 @@ function openInside(errors: string[]) {
   const hub = new Hub(tape, clock, log)
   const upstream = new Upstream(feeds, clock, LINGER_MS)
   const limits = {
-    ...{ subscriptions: 20, symbols: 500, messageBytes: 1_024 * 1_024, queuedEvents: 1_024 },
+    ...{
+      subscriptions: 20,
+      symbols: 500,
+      topics: 5_000,
+      messageBytes: 1_024 * 1_024,
+      queuedEvents: 1_024,
+    },
     heartbeatMs: 5_000,
   }
   const access = {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { WebSocket } from 'ws'
-import { BURST_MESSAGES } from '../../src/gateway/limits.ts'
+import { BURST_MESSAGES, TOPICS_A_MESSAGE } from '../../src/gateway/limits.ts'
 import { openStreamGateway, type StreamGateway, type TestClient, trades } from './stream-kit.ts'
 
 const PATHS = ['/v1/stream', '/alpaca/v2/iex', '/polygon/stocks', '/openalgo'] as const
@@ -57,6 +57,62 @@ function frame(first: number, payload: Buffer): Buffer {
 
 const clients = (kit: StreamGateway) => kit.gateway.inside.clients().length
 
+const STORM_SYMBOLS = 1_000
+const many = Array.from({ length: STORM_SYMBOLS }, (_, i) => `S${i}`)
+const json = (value: object) => JSON.stringify(value)
+
+interface Storm {
+  /** In what answers each change. */
+  readonly answer: string
+  /** What has many symbols subscribed. */
+  readonly begin: readonly string[]
+  readonly change: (i: number) => readonly string[]
+}
+
+/** Small changes of a subscription of many symbols, where a protocol knows one; else subscriptions of many that come and go. */
+const STORMS: Readonly<Record<string, Storm>> = {
+  '/v1/stream': {
+    answer: '"type":"subscribed"',
+    begin: [json({ type: 'subscribe', id: 1, kinds: ['trade'], symbols: ['SPY'] })],
+    change: i => [
+      json({ type: 'subscribe', id: i + 2, kinds: ['trade'], symbols: many }),
+      json({ type: 'unsubscribe', id: i + 2 }),
+    ],
+  },
+  '/alpaca/v2/iex': {
+    answer: '"T":"subscription"',
+    begin: [
+      json({ action: 'auth', key: 'a', secret: 'b' }),
+      json({ action: 'subscribe', trades: many }),
+    ],
+    change: i => [json({ action: i % 2 === 0 ? 'subscribe' : 'unsubscribe', trades: ['SPY'] })],
+  },
+  '/polygon/stocks': {
+    answer: 'subscribed to: T.',
+    begin: [
+      json({ action: 'auth', params: 'a' }),
+      json({ action: 'subscribe', params: many.map(name => `T.${name}`).join() }),
+    ],
+    change: i => [json({ action: i % 2 === 0 ? 'subscribe' : 'unsubscribe', params: 'T.SPY' })],
+  },
+  '/openalgo': {
+    answer: 'processing complete',
+    begin: [
+      json({ action: 'authenticate', api_key: 'a' }),
+      json({
+        ...{ action: 'subscribe', mode: 1 },
+        symbols: many.map(symbol => ({ symbol, exchange: 'NASDAQ' })),
+      }),
+    ],
+    change: i => [
+      json({
+        action: i % 2 === 0 ? 'subscribe' : 'unsubscribe',
+        ...{ symbol: 'SPY', exchange: 'NASDAQ', mode: 1 },
+      }),
+    ],
+  },
+}
+
 describe('beside a good client', () => {
   for (const path of PATHS) {
     test(`a flood at ${path} is read at its pace, and answered whole`, async () => {
@@ -68,8 +124,9 @@ describe('beside a good client', () => {
         await kit.until(() => socket.readyState === WebSocket.OPEN)
         const sent = 1_000
         const unknown = path === '/v1/stream' ? { type: 'unsubscribe', id: 7 } : { action: 'x' }
-        const message = JSON.stringify(unknown).padEnd(4_096)
-        for (let i = 0; i < sent; i++) socket.send(message)
+        // Small ones are read hundreds at a time, and large ones wait in the socket.
+        const small = JSON.stringify(unknown)
+        for (let i = 0; i < sent; i++) socket.send(i < 600 ? small : small.padEnd(4_096))
         const start = answers
         for (let i = 0; i < 100; i++) await new Promise(resolve => setTimeout(resolve, 1))
         // The hand-turned clock stands, so it gets nothing back of what it may send.
@@ -118,6 +175,44 @@ describe('beside a good client', () => {
       })
     })
   }
+
+  for (const [path, storm] of Object.entries(STORMS)) {
+    test(`a storm of changes of a large subscription at ${path} is carried out at its pace`, async () => {
+      await besideAGoodOne(async kit => {
+        const socket = new WebSocket(kit.gateway.url.replace('http', 'ws') + path)
+        let done = 0
+        socket.on('message', data => {
+          if (String(data).includes(storm.answer)) done++
+        })
+        socket.on('error', () => {})
+        await kit.until(() => socket.readyState === WebSocket.OPEN)
+        for (const message of storm.begin) socket.send(message)
+        await kit.until(() => done === 1)
+        // All it may send at once is at hand again.
+        await kit.clock.advance(10_000)
+        const sent = 60
+        for (let i = 0; i < sent; i++) for (const message of storm.change(i)) socket.send(message)
+        for (let i = 0; i < 100; i++) await new Promise(resolve => setTimeout(resolve, 1))
+        const most = BURST_MESSAGES / (STORM_SYMBOLS / TOPICS_A_MESSAGE) + 2
+        assert.ok(done - 1 <= most, `${done - 1} changes at once`)
+        assert.equal(clients(kit), 2)
+        await kit.until(() => done - 1 === sent, 100)
+        socket.terminate()
+      })
+    })
+  }
+
+  test('kinds beyond those there are end their own connection', async () => {
+    await besideAGoodOne(async kit => {
+      const client = await kit.client()
+      const kinds = Array.from({ length: 100_000 }, () => 'trade')
+      const symbols = Array.from({ length: 10_000 }, (_, i) => `S${i}`)
+      client.say({ type: 'subscribe', id: 1, kinds, symbols })
+      await kit.until(() => client.end !== undefined)
+      assert.equal(client.end!.code, 4400)
+      assert.match(client.end!.reason, /kinds/)
+    })
+  })
 
   test('a thousand connections at once all get in and out', async () => {
     await besideAGoodOne(async kit => {

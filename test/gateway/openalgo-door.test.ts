@@ -67,6 +67,47 @@ async function withGateway(
 const SPY = { symbol: 'SPY', exchange: 'ARCA' }
 
 describe('the door of OpenAlgo', () => {
+  test('has a symbol under a few exchanges only, as each is a message more for each event', async () => {
+    await withGateway(async kit => {
+      const exchanges = Array.from({ length: 1_000 }, (_, i) => `X${i}`)
+      const client = await subscribed(
+        kit,
+        1,
+        exchanges.map(exchange => ({ symbol: 'SPY', exchange })),
+      )
+      const { subscriptions } = client.of('subscribe')[0]!
+      const granted = subscriptions.filter((one: Fields) => one.status === 'success')
+      assert.deepEqual(
+        granted.map((one: Fields) => one.exchange),
+        ['X0', 'X1', 'X2', 'X3'],
+      )
+      assert.match(subscriptions[4].message, /under 4 exchanges already/)
+      kit.tape.append([event({ type: 'trade', symbol: 'SPY', price: 1, size: 1 })])
+      await kit.until(() => client.data.length > 0)
+      assert.equal(client.data.length, 4)
+      // One that goes makes room.
+      client.say({ action: 'unsubscribe', symbols: [{ symbol: 'SPY', exchange: 'X0', mode: 1 }] })
+      client.say({ action: 'subscribe', symbols: [{ symbol: 'SPY', exchange: 'X9' }], mode: 1 })
+      await kit.until(() => client.of('subscribe').length >= 2)
+      assert.equal(client.of('subscribe')[1]!.status, 'success')
+    })
+  })
+
+  test('goes on with what it has after many symbols have come and gone', async () => {
+    await withGateway(async kit => {
+      const client = await subscribed(kit, 1, [SPY])
+      for (let i = 0; i < 300; i++) {
+        const symbols = [{ symbol: `S${i}`, exchange: 'ARCA', mode: 1 }]
+        client.say({ action: 'subscribe', symbols, mode: 1 })
+        client.say({ action: 'unsubscribe', symbols })
+      }
+      await kit.until(() => client.of('unsubscribe').length === 300, 100)
+      kit.tape.append([event({ type: 'trade', symbol: 'SPY', price: 7, size: 1 })])
+      await kit.until(() => client.data.length > 0)
+      assert.equal(client.data[0]!.data.ltp, 7)
+    })
+  })
+
   test('says what the data is, whose it is, and what it has', async () => {
     await withGateway(async kit => {
       const client = await welcomed(kit)

@@ -173,6 +173,37 @@ describe('a client that reads too slowly', () => {
     assert.equal(other.member.counters.dropped, 0)
   })
 
+  check('with many subscriptions has no more waiting than one with four', async at => {
+    const topics = ['test:trade:SPY']
+    const pipe = new Pipe()
+    const outlet = new Outlet(pipe)
+    const members = new Set(range(1, 16).map(id => new Member(id, outlet, 'drop-oldest')))
+    at.hub.add({ outlet, members, tooSlow() {} })
+    const wanted = new Wanted(topics.map(parseTopic))
+    for (const member of members) {
+      const options = { form: nativeForm('json'), conflateMs: 0, conflateTrades: false }
+      at.hub.join(member, wanted, options)
+    }
+    pipe.isHeld = true
+    await at.append(trades(FULL))
+    await at.append(trades(QUEUED_EVENTS))
+    const queued = [...members].map(({ counters }) => counters.queued)
+    assert.deepEqual(
+      queued,
+      queued.map(() => QUEUED_EVENTS / 4),
+    )
+    pipe.letGo()
+    await at.clock.advance(10)
+    for (const { counters } of members) {
+      const { in: taken, delivered, dropped } = counters
+      assert.equal(taken, FULL + QUEUED_EVENTS)
+      assert.equal(taken, delivered + dropped)
+    }
+    // Each is told of its own.
+    const lost = pipe.events.filter(({ type }) => type === 'notice') as Notice[]
+    assert.equal(lost.length, members.size)
+  })
+
   check('is told that it lags', async at => {
     const slow = at.reader()
     slow.pipe.isHeld = true

@@ -103,6 +103,7 @@ export interface StreamOptions {
   readonly access?: Partial<Access>
   readonly lingerMs?: number
   readonly limits?: GatewayOptions['limits']
+  readonly clientLimits?: GatewayOptions['clientLimits']
 }
 
 export const guest = (more: Partial<Guest> = {}): Guest => ({
@@ -125,6 +126,7 @@ export async function openStreamGateway(options: StreamOptions = {}): Promise<St
   const gateway = await openGateway(context, {
     ...{ port: 0, access, version: '1.2.3', lingerMs: options.lingerMs ?? 1_000 },
     ...(options.limits && { limits: options.limits }),
+    clientLimits: options.clientLimits,
     http: () => ({ listener: (_, response) => void response.end(), close() {} }),
   })
   const clients: TestClient[] = []

@@ -593,6 +593,39 @@ describe('a key', () => {
     { access },
   )
 
+  check('that names a symbol twice asks for it once, and is refused it once', async at => {
+    const client = await at.client()
+    await client.subscribe({ symbols: ['SPY', 'SPY', 'NOX', 'NOX'], kinds: ['trade', 'trade'] })
+    const [answer] = client.of('answered')
+    assert.deepEqual(answer!.accepted, ['test:trade:SPY'])
+    assert.deepEqual(
+      answer!.rejected.map(({ topic }) => topic),
+      ['test:trade:NOX'],
+    )
+  })
+
+  test('has its share of topics, however it spreads them', async () => {
+    const kit = await openStreamGateway({ clientLimits: { topics: 5 } })
+    try {
+      const client = await kit.client()
+      assert.equal(client.of('hello')[0]!.limits.topics, 5)
+      await client.subscribe({ symbols: ['A', 'B'], kinds: ['trade', 'quote'] })
+      await client.subscribe({ symbols: ['A'], kinds: ['trade', 'quote'] }, 2)
+      const [error] = client.of('error')
+      assert.equal(error?.code, 'QUOTA_EXCEEDED')
+      assert.match(error!.message, /more than 5 kinds of symbols/)
+      await client.subscribe({ symbols: ['A'] }, 3)
+      assert.equal(client.of('error').length, 1)
+      // What is given back can be had again, and the symbols are counted as they are.
+      client.say({ type: 'unsubscribe', id: 1 })
+      await client.subscribe({ symbols: ['C', 'D'], kinds: ['trade', 'quote'] }, 4)
+      assert.equal(client.of('error').length, 1)
+      assert.equal(kit.gateway.inside.clients()[0]!.symbols, 3)
+    } finally {
+      await kit.close()
+    }
+  })
+
   check(
     'has its quota of symbols',
     async at => {

@@ -9,7 +9,7 @@ import type {
 } from '../../flow/contracts.ts'
 import type { EventType, MarketEvent } from '../../market/events.ts'
 import type { Topic } from '../../market/topics.ts'
-import { type Mode, modeNumber, richest } from './modes.ts'
+import { MODES, type Mode, modeNumber, richest } from './modes.ts'
 import { pythonJson } from './server-frames.ts'
 import { type Entry, OpenAlgoSession } from './server-session.ts'
 import { dataOfStanding, isNews } from './server-standing.ts'
@@ -26,6 +26,10 @@ const KINDS: Readonly<Record<Mode, readonly EventType[]>> = {
   quote: ['trade', 'ticker', 'quote'],
   depth: ['trade', 'ticker', 'quote', 'book'],
 }
+/** Names one client may have a symbol by. */
+const MOST_NAMES = 4
+/** Symbols it may remember that are not subscribed any more. */
+const SPARE = 100
 /** Without any of these there is no such mode. */
 const NEEDED: Readonly<Record<Mode, readonly EventType[]>> = {
   ltp: ['trade', 'ticker'],
@@ -84,6 +88,8 @@ export class SharedOpenAlgoSession implements SharedSession {
   readonly #inner: OpenAlgoSession
   readonly #host: SharedHost
   readonly #located = new Map<string, Located>()
+  /** Names each symbol of the source was asked for by: where an exchange is not India's, any will do. */
+  readonly #names = new Map<string, Set<string>>()
 
   constructor(peer: ProtocolPeer, host: SharedHost, clock: Clock) {
     this.#host = host
@@ -128,13 +134,12 @@ export class SharedOpenAlgoSession implements SharedSession {
 
   refuse(topics: readonly Topic[], { message }: TickwireError): void {
     const symbols = new Set(topics.map(({ symbol }) => symbol))
+    const refused = new Set(topics.map(({ kind, symbol }) => `${kind} ${symbol}`))
     const names = [...this.#inner.held.keys()].filter(name => {
       const mode = this.#inner.mode(name)!
       const located = this.#located.get(keyOf(name, mode))
       if (!located || !symbols.has(located.symbol)) return false
-      const left = located.topics.filter(
-        own => !topics.some(({ symbol, kind }) => symbol === own.symbol && kind === own.kind),
-      )
+      const left = located.topics.filter(({ kind, symbol }) => !refused.has(`${kind} ${symbol}`))
       // It goes on with what it has, as long as that is enough for its mode.
       this.#located.set(keyOf(name, mode), { ...located, topics: left })
       return !left.some(({ kind }) => NEEDED[mode].includes(kind))
@@ -148,6 +153,7 @@ export class SharedOpenAlgoSession implements SharedSession {
 
   receive(data: Uint8Array): void {
     this.#inner.receive(data)
+    this.#forget()
   }
 
   deliver(): void {
@@ -157,6 +163,7 @@ export class SharedOpenAlgoSession implements SharedSession {
   closed(): void {
     this.#inner.closed()
     this.#located.clear()
+    this.#names.clear()
   }
 
   #lacks(entry: Entry, mode: Mode): string | undefined {
@@ -164,8 +171,30 @@ export class SharedOpenAlgoSession implements SharedSession {
     if (located instanceof TickwireError) {
       return `Symbol ${entry.symbol} not found for exchange ${entry.exchange}: ${located.message}`
     }
-    this.#located.set(keyOf(symbolOf(entry), mode), located)
+    const name = symbolOf(entry)
+    const names = this.#names.get(located.symbol) ?? new Set()
+    for (const other of names) if (!this.#inner.held.has(other)) names.delete(other)
+    // Each is a message more for each event.
+    if (names.size >= MOST_NAMES && !names.has(name)) {
+      return `Symbol ${entry.symbol} is subscribed under ${MOST_NAMES} exchanges already`
+    }
+    this.#names.set(located.symbol, names.add(name))
+    this.#located.set(keyOf(name, mode), located)
     return undefined
+  }
+
+  /** What is no longer subscribed, when that is most of it: a client may come and go with symbols for days. */
+  #forget(): void {
+    const { held } = this.#inner
+    if (this.#located.size <= MODES.length * held.size + SPARE) return
+    const kept = new Set(
+      [...held].flatMap(([name, { modes }]) => [...modes].map(mode => keyOf(name, mode))),
+    )
+    for (const key of this.#located.keys()) if (!kept.has(key)) this.#located.delete(key)
+    for (const [symbol, names] of this.#names) {
+      for (const name of names) if (!held.has(name)) names.delete(name)
+      if (names.size === 0) this.#names.delete(symbol)
+    }
   }
 }
 

@@ -264,7 +264,8 @@ class Client implements GatewayClient {
     if (!hello.needsKey && this.#key === undefined) return
     if (this.#key !== undefined) this.#send({ type: 'auth', key: this.#key })
     else {
-      const hint = 'Give the option key; `tickwire keys create NAME` makes one.'
+      const hint =
+        'Give the option key (TICKWIRE_KEY on the command line); `tickwire keys create NAME` makes one.'
       this.#end(new TickwireError('KEY_REQUIRED', 'this gateway wants a key', { hint }))
     }
   }

@@ -17,7 +17,7 @@ const KINDS = EVENT_TYPES.filter(kind => kind !== 'notice') as Exclude<EventType
 const seq = z.int().min(0)
 const position = z.strictObject({ tape: z.string().max(64), seq })
 
-/** Longest connection-wide text, and most symbols one message may name. */
+/** Most symbols one message may name. */
 const MOST_SYMBOLS = 20_000
 
 const auth = z.strictObject({
@@ -28,7 +28,7 @@ const auth = z.strictObject({
 const subscribe = z.strictObject({
   type: z.literal('subscribe'),
   id: z.int().min(1).max(0x7fff_ffff).describe('Names the subscription on this connection.'),
-  kinds: z.array(z.enum(KINDS)).min(1),
+  kinds: z.array(z.enum(KINDS)).min(1).max(KINDS.length),
   symbols: z.array(z.string().min(1).max(64)).min(1).max(MOST_SYMBOLS),
   source: z.string().min(1).max(64).optional().describe('Default: all that have the kind.'),
   interval: z

@@ -128,8 +128,10 @@ export interface SourceInfo {
 export interface Limits {
   readonly subscriptions: number
   readonly symbols: number
+  /** Kinds of symbols in all subscriptions together: `source:kind:symbol`, each as often as it is subscribed. */
+  readonly topics: number
   readonly messageBytes: number
-  /** Events that may wait for a slow client, per subscription. */
+  /** Events that may wait for a slow client, per subscription; together four times that. */
   readonly queuedEvents: number
   /** Something is said at least this often, ms. */
   readonly heartbeatMs: number
