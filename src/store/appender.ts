@@ -51,8 +51,8 @@ export class ColumnBuffer {
   setNull(row: number): void {
     this.valid[row >> 3]! &= ~(1 << (row & 7))
     this.hasNull = true
-    // What stood there before must not be taken for a text.
-    if (BYTES[this.type] === 0) this.values[row] = undefined
+    // What a row that was not ended has left there must not be taken for a text.
+    if (row < this.values.length) this.values[row] = undefined
   }
 
   reset(): void {
@@ -134,7 +134,7 @@ function fill(bindings: Bindings, vector: unknown, column: ColumnBuffer, count: 
   const width = BYTES[type]
   if (width > 0) bindings.copy_data_to_vector(vector, 0, bytes.buffer, 0, count * width)
   else if (type === 'text') {
-    for (let row = 0; row < count; row++) {
+    for (let row = 0; row < values.length; row++) {
       const text = values[row] as string | undefined
       if (text !== undefined) bindings.vector_assign_string_element(vector, row, text)
     }

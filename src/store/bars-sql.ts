@@ -90,8 +90,8 @@ function sumsOf(ms: number): string {
     `arg_min(price, ${up}) as opens`,
     `arg_max(price, ${up}) as closes`,
     // Of two rows with the same nanosecond in different rules or files the first decides.
-    `(min(${place}) // ${room})::double as opens_at`,
-    `(max(${place}) // ${room})::double as closes_at`,
+    `(min(${up}) // ${room})::double as opens_at`,
+    `(max(${up}) // ${room})::double as closes_at`,
     `${isTie(`min(${up})`, `min(${down})`)} as opens_tie`,
     `${isTie(`max(${up})`, `max(${down})`)} as closes_tie`,
     ...parts('units', 'size'),
@@ -138,6 +138,14 @@ class Sums {
   readonly #units = [0, 0, 0]
   readonly #odd = [0, 0, 0]
   readonly #money = [0, 0, 0]
+
+  clear(): void {
+    this.count = 0
+    this.isPriced = false
+    this.isUnsure = false
+    this.flags = 0
+    for (const parts of [this.#units, this.#odd, this.#money]) parts.fill(0)
+  }
 
   add(row: number, of: readonly (readonly number[] | Float64Array)[]): void {
     const at = (column: number) => of[column]![row]!
@@ -215,7 +223,8 @@ class BarMaker {
   #symbol = ''
   #source = ''
   #at = Number.NaN
-  #sums = new Sums()
+  /** Of the bar that is being put together: made once, as there are many bars. */
+  readonly #sums = new Sums()
 
   constructor(asked: AskedBars, ms: number) {
     this.#asked = asked
@@ -233,7 +242,7 @@ class BarMaker {
         this.#at = at
         this.#symbol = symbol
         this.#source = source
-        this.#sums = new Sums()
+        this.#sums.clear()
       }
       this.#sums.add(row, numbers)
     }

@@ -115,9 +115,9 @@ async function chosen(
     if (cannotBe && stored.length > 0) return stored.filter(isIn)
     throw error
   }
+  if (stored.length === 0) return built.filter(isIn)
   const all = lengthOf(interval) === undefined ? byDay(stored, built) : byTime(stored, built, asked)
-  const told = all.filter(isIn)
-  return stored.length > 0 ? told.sort(inTime) : told
+  return all.filter(isIn).sort(inTime)
 }
 
 const inTime = (a: Bar, b: Bar) => a.timestamp - b.timestamp || a.nanos - b.nanos

@@ -114,7 +114,7 @@ class Embedded implements EmbeddedStore {
       )
       if ('heldBy' in lease) {
         throw new TickwireError('STORE_IN_USE', `process ${lease.heldBy} has ${folder} open`, {
-          hint: 'Commands ask that process by themselves; end it to open the store here.',
+          hint: 'If it is `tickwire up`, commands ask it by themselves. If it imports, backfills or answers, wait until it is done and try again; or end it.',
         })
       }
       this.#lease = lease

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { decodeColumns } from '../market/columns.ts'
 import { Answerer } from './answerer.ts'
-import { Keeper, type KeeperOptions } from './keeper.ts'
+import { Keeper, type KeeperOptions, type Taken } from './keeper.ts'
 import { Caller, serve } from './link.ts'
 
 /**
@@ -22,10 +23,13 @@ export function serveStore(
       last = done.catch(() => undefined)
       return done
     }
+  const take = inTurn((taken: Taken) => keeper.take(taken))
   const commit = inTurn(() => keeper.commit())
   serve(port, {
     open: inTurn(() => keeper.open()),
-    take: inTurn((args: Parameters<Keeper['take']>[0]) => keeper.take(args)),
+    // Read as it comes: while a commit is waited for, that has been done.
+    take: ({ tape, block }: { tape: string; block: Uint8Array }) =>
+      take({ tape, events: decodeColumns(block) }),
     commit,
     reset: inTurn((args: Parameters<Keeper['reset']>[0]) => keeper.reset(args)),
     close: inTurn(() => keeper.close()),

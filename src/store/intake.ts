@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock, Timer } from '../base/clock.ts'
 import { asError } from '../base/errors.ts'
 import { encodeColumns } from '../market/columns.ts'
@@ -8,6 +9,7 @@ import type { Followed } from './store.ts'
 
 /** Events sent at once. */
 export const BLOCK = 4_096
+const FIRST_BLOCK = 512
 /** Blocks on their way to the worker. */
 export const AHEAD = 8
 /** So long events wait for others to be sent with, ms. */
@@ -42,6 +44,8 @@ export class Intake {
   readonly #at: IntakeOptions
   readonly #over = new AbortController()
   #gathered: MarketEvent[] = []
+  /** Events a block is full with: few at first, for what has never run before takes ten times as long. */
+  #block = FIRST_BLOCK
   #gathering: Timer | undefined
   #waiting: Timer | undefined
   /** Blocks that the worker has not taken yet. */
@@ -65,7 +69,11 @@ export class Intake {
     place.hurry = () => this.#commitAll()
     try {
       for await (const batch of tape.read({ from, written: true, live, signal })) {
-        this.#gather(batch)
+        for (let at = 0, to = 0; at < batch.length && !this.#failure; at = to) {
+          to = Math.min(at + this.#block, batch.length)
+          // To write a block holds the thread of the feed: that comes first.
+          if (this.#gather(batch, at, to)) await turn()
+        }
         while (this.#ahead >= AHEAD && !this.#failure) {
           await new Promise<void>(resolve => {
             this.#wake = resolve
@@ -83,26 +91,33 @@ export class Intake {
     if (this.#failure) throw new NotStored(this.#failure)
   }
 
-  #gather(batch: readonly MarketEvent[]): void {
+  /** Takes events [from, to) of a batch. Gives whether a block was full, and is on its way. */
+  #gather(batch: readonly MarketEvent[], from: number, to: number): boolean {
     const { clock, place } = this.#at
-    for (let i = 0; i < batch.length; i++) this.#gathered.push(batch[i]!)
-    if (this.#gathered.length >= BLOCK) {
-      this.#send()
+    for (let i = from; i < to; i++) this.#gathered.push(batch[i]!)
+    const isFull = this.#gathered.length >= this.#block
+    if (isFull) {
+      this.#send(this.#block)
+      this.#block = Math.min(BLOCK, 2 * this.#block)
       if (this.#uncommitted >= COMMIT) this.#commit()
-    } else this.#gathering ??= clock.setTimeout(() => this.#send(), GATHER_MS)
+    }
+    if (this.#gathered.length > 0) {
+      this.#gathering ??= clock.setTimeout(() => this.#send(), GATHER_MS)
+    }
     if (place.isAwaited) this.#commitAll()
     else this.#waiting ??= clock.setTimeout(() => this.#commitAll(), this.#commitMs)
+    return isFull
   }
 
-  #send(): void {
+  #send(count = this.#gathered.length): void {
     const { tape, clock, place, call } = this.#at
     this.#gathering?.cancel()
     this.#gathering = undefined
     if (this.#failure) return
     const events = this.#gathered
-    this.#gathered = []
-    for (let from = 0; from < events.length; from += BLOCK) {
-      const to = Math.min(from + BLOCK, events.length)
+    this.#gathered = events.slice(count)
+    for (let from = 0; from < count; from += BLOCK) {
+      const to = Math.min(from + BLOCK, count)
       const block = encodeColumns(events, from, to)
       this.#ahead++
       this.#uncommitted += to - from

@@ -43,6 +43,12 @@ export interface Opened extends Standing {
   readonly notes: readonly Note[]
 }
 
+/** Events of a tape. */
+export interface Taken {
+  readonly tape: string
+  readonly events: readonly MarketEvent[]
+}
+
 interface Tape extends KnownTape {
   /** Committed. */
   seq: number
@@ -138,8 +144,7 @@ export class Keeper {
   }
 
   /** Adds events of a tape, in its order. They are there after `commit`. */
-  async take({ tape, block }: { tape: string; block: Uint8Array }): Promise<void> {
-    const events = decodeColumns(block)
+  async take({ tape, events }: Taken): Promise<void> {
     const session = this.#ingest!
     const from = this.#tapes.find(({ id }) => id === tape) ?? (await this.#meet(tape))
     if (!this.#isWriting) {

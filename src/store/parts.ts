@@ -104,7 +104,7 @@ export class Parts {
     return {
       level: 'error',
       fields: { file, kind: part.kind, day: part.day, rows: part.rows },
-      message: `${file} ${why}: its rows are left out. Put it back, or run \`tickwire store rebuild\`, or backfill ${part.day}`,
+      message: `${file} ${why}: its rows are left out. Put it back, or run \`tickwire store rebuild\`, or \`tickwire backfill --again\` for ${part.day}`,
     }
   }
 

@@ -1,4 +1,4 @@
-import type { EventType, MarketEvent } from '../market/events.ts'
+import type { EventType, MarketEvent, Quote, Trade } from '../market/events.ts'
 import type { ColumnBuffer, ColumnType, RowAppender } from './appender.ts'
 import { type FieldColumn, type KindTable, tableOf } from './columns.ts'
 import type { Details, Heads } from './dictionary.ts'
@@ -43,13 +43,19 @@ interface Place {
   readonly text: ColumnBuffer | undefined
 }
 
+/** Fills in what a kind has beside what all events have. */
+type Fill = (event: MarketEvent, row: number) => void
+
 /** Appends the events of one kind to a table. */
 class KindRows {
   readonly #appender: RowAppender
   readonly #heads: Heads
-  readonly #details: Details | undefined
-  readonly #detail: ColumnBuffer | undefined
-  readonly #places: readonly Place[]
+  readonly #head: ColumnBuffer
+  readonly #tape: ColumnBuffer
+  readonly #ts: ColumnBuffer
+  readonly #received: ColumnBuffer
+  readonly #pos: ColumnBuffer
+  readonly #fill: Fill
   readonly #odd: ColumnBuffer
   #lastMs = -1
   #lastHigh = 0
@@ -58,29 +64,26 @@ class KindRows {
   constructor(table: KindTable, appender: RowAppender, heads: Heads, details: Details | undefined) {
     this.#appender = appender
     this.#heads = heads
-    this.#details = details
     const { columns } = appender
+    const common = columns.slice(0, HOT_COLUMNS.length) as [
+      ...[ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer, ColumnBuffer],
+    ]
+    ;[this.#head, this.#tape, this.#ts, this.#received, this.#pos] = common
     let at = HOT_COLUMNS.length
-    this.#detail = details && columns[at++]!
-    this.#places = table.plain.map(({ field, form }) => ({
+    const detail = details && columns[at++]!
+    const places = table.plain.map(({ field, form }) => ({
       ...{ field, form },
       column: columns[at++]!,
       text: form === 'id' ? columns[at++]! : undefined,
     }))
+    this.#fill = details ? fillDetailed(table.kind, places, details, detail!) : fillAll(places)
     this.#odd = columns[at]!
   }
 
   /** `pos`: its number on the tape, or that of the place a notice to the reader stands at. */
   add(event: MarketEvent, tapeNo: number, pos: number | undefined): void {
     const appender = this.#appender
-    const { columns, row } = appender
-    const [head, tape, ts, received, poses] = columns as [
-      ColumnBuffer,
-      ColumnBuffer,
-      ColumnBuffer,
-      ColumnBuffer,
-      ColumnBuffer,
-    ]
+    const { row } = appender
     const { symbol, source, timestamp, nanos, flags } = event
     let odd: Record<string, string> | undefined
     let [ms, ns, bits] = [timestamp, nanos, flags]
@@ -94,24 +97,18 @@ class KindRows {
       bits = 0
     }
     if (pos === undefined) {
-      poses.setNull(row)
+      this.#pos.setNull(row)
       if (event.seq !== undefined) odd = { ...odd, seq: exact(event.seq) }
     } else {
-      setLong(poses, row, pos)
+      setLong(this.#pos, row, pos)
       // Said to this reader alone: it has a place and no number.
       if (event.seq === undefined) odd = { ...odd, seq: '' }
     }
-    head.words[row] = this.#heads.find(symbol, source, bits)
-    tape.words[row] = tapeNo
-    this.#setTime(ts, row, ms, ns)
-    received.doubles[row] = event.receivedAt
-    if (this.#detail) this.#detail.words[row] = this.#details!.find(event)
-    const values = event as unknown as Readonly<Record<string, unknown>>
-    const places = this.#places
-    for (let i = 0; i < places.length; i++) {
-      const place = places[i]!
-      set(place, row, values[place.field])
-    }
+    this.#head.words[row] = this.#heads.find(symbol, source, bits)
+    this.#tape.words[row] = tapeNo
+    this.#setTime(this.#ts, row, ms, ns)
+    this.#received.doubles[row] = event.receivedAt
+    this.#fill(event, row)
     if (odd) this.#odd.values[row] = JSON.stringify(odd)
     else this.#odd.setNull(row)
     appender.endRow()
@@ -166,6 +163,57 @@ function setLong(column: ColumnBuffer, row: number, value: number): void {
   const high = Math.floor(value / TWO_32)
   column.words[row * 2] = value - high * TWO_32
   column.words[row * 2 + 1] = high
+}
+
+/** Any kind, by its table. */
+function fillAll(places: readonly Place[]): Fill {
+  return (event, row) => {
+    const values = event as unknown as Readonly<Record<string, unknown>>
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i]!
+      set(place, row, values[place.field])
+    }
+  }
+}
+
+/** The kinds that come by the million: reading their fields by name rather than by a table takes half the time. */
+function fillDetailed(
+  kind: EventType,
+  places: readonly Place[],
+  details: Details,
+  detail: ColumnBuffer,
+): Fill {
+  const of = (field: string) => places.find(place => place.field === field)!
+  if (kind === 'trade') {
+    const [price, size, id, text] = [
+      ...[of('price').column, of('size').column, of('id').column, of('id').text!],
+    ] as const
+    return (event, row) => {
+      const trade = event as Trade
+      const { exchange, conditions, tape, side } = trade
+      detail.words[row] = details.find(exchange, conditions, tape, side)
+      price.doubles[row] = trade.price
+      size.doubles[row] = trade.size
+      setId(id, text, row, trade.id)
+    }
+  }
+  const [bid, bidSize, ask, askSize] = [
+    ...[of('bid').column, of('bidSize').column, of('ask').column, of('askSize').column],
+  ] as const
+  return (event, row) => {
+    const quote = event as Quote
+    const { bidExchange, askExchange, conditions, tape } = quote
+    detail.words[row] = details.find(bidExchange, askExchange, conditions, tape)
+    setNumber(bid, row, quote.bid)
+    setNumber(bidSize, row, quote.bidSize)
+    setNumber(ask, row, quote.ask)
+    setNumber(askSize, row, quote.askSize)
+  }
+}
+
+function setNumber(column: ColumnBuffer, row: number, value: number | undefined): void {
+  if (value === undefined) column.setNull(row)
+  else column.doubles[row] = value
 }
 
 function set({ form, column, text }: Place, row: number, value: unknown): void {

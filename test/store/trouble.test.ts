@@ -283,7 +283,7 @@ describe('one store', () => {
   it('is open once at a time', async t => {
     const folder = tempFolder(t)
     const store = await open(t, folder)
-    await assert.rejects(open(t, folder), { code: 'STORE_IN_USE' })
+    await assert.rejects(open(t, folder), { code: 'STORE_IN_USE', hint: /imports.*wait until/ })
     await store.close()
     await store.close()
     await assert.rejects(store.sql('select 1'), { code: 'CLOSED' })
