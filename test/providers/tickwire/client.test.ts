@@ -17,7 +17,14 @@ import { trades } from '../../gateway/stream-kit.ts'
 const HELLO: Hello = {
   ...{ type: 'hello', version: 1, server: 'tickwire/1', encoding: 'json', nature: 'simulated' },
   ...{ tape: 'T', seq: 10, time: 0, sources: [], needsKey: false },
-  limits: { subscriptions: 9, symbols: 9, topics: 9, messageBytes: 9, queuedEvents: 9, heartbeatMs: 5_000 },
+  limits: {
+    subscriptions: 9,
+    symbols: 9,
+    topics: 9,
+    messageBytes: 9,
+    queuedEvents: 9,
+    heartbeatMs: 5_000,
+  },
 }
 
 interface Scene {
