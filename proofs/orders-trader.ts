@@ -11,11 +11,14 @@ import { Account } from '../src/bot/account.ts'
 import { isOver, type Order } from '../src/bot/orders.ts'
 import type { TradingApi } from '../src/bot/trading.ts'
 import { alpacaBroker } from '../src/providers/alpaca/broker.ts'
+import { openAlgoBroker } from '../src/providers/openalgo/broker.ts'
 import type { Mutation } from './orders.ts'
 
 export interface TraderPlan {
   readonly folder: string
   readonly url: string
+  /** What the broker speaks. */
+  readonly dialect: 'alpaca' | 'openalgo'
   readonly seed: number
   readonly settle: boolean
   readonly timeoutMs: number
@@ -29,6 +32,10 @@ export interface TraderReport {
   readonly why: string | undefined
   readonly orders: readonly {
     readonly id: string
+    /** The broker's own; absent where it has told of none. */
+    readonly brokerId: string | undefined
+    /** `buy 5 SPY` */
+    readonly words: string
     readonly status: string
     readonly filled: number
     readonly averagePrice: number | undefined
@@ -47,16 +54,19 @@ interface BotState {
 /** Longer than an answer may be late and a look takes, however slow the machine is. */
 const STILL_MS = 20_000
 const BOTS = ['ma', 'ma-2']
-const SYMBOLS = ['SPY', 'QQQ', 'BTC/USD']
 const plan = JSON.parse(process.argv[2]!) as TraderPlan
+const SYMBOLS =
+  plan.dialect === 'alpaca' ? ['SPY', 'QQQ', 'BTC/USD'] : ['NSE:INFY', 'NSE:TCS', 'NSE:SBIN']
 const random = seededRandom(plan.seed)
 const said: string[] = []
 
+const { folder, giveUpMs, url, timeoutMs } = plan
 const api = broken(
-  alpacaBroker({ key: 'any', secret: 'any', url: plan.url, timeoutMs: plan.timeoutMs }),
+  plan.dialect === 'alpaca'
+    ? alpacaBroker({ key: 'any', secret: 'any', url, timeoutMs })
+    : openAlgoBroker({ apiKey: 'any', url: url.replace('http', 'ws'), restUrl: url, timeoutMs }),
   plan.without,
 )
-const { folder, giveUpMs } = plan
 const account = new Account({
   ...{ api, folder: join(folder, 'account'), clock: systemClock(), giveUpMs, lookMs: 400 },
   said: line => said.push(line),
@@ -127,7 +137,8 @@ async function settle(): Promise<void> {
   const report: TraderReport = {
     ...{ phase: account.phase, why: account.why ?? said.at(-1), told },
     orders: [...account.books.orders.values()].map(one => ({
-      ...{ id: one.order.id, status: one.status, filled: one.filled },
+      ...{ id: one.order.id, brokerId: one.told?.id, status: one.status, filled: one.filled },
+      words: `${one.order.side} ${one.order.quantity} ${one.order.symbol}`,
       averagePrice: one.averagePrice,
     })),
     held: Object.fromEntries(
@@ -151,7 +162,8 @@ function decide(bot: string, n: number): Order {
     // Coins are never sold short.
     side: crypto || random() < 0.6 ? 'buy' : 'sell',
     ...{ type: isLimit ? 'limit' : 'market', limitPrice: isLimit ? 500 : undefined },
-    ...{ stopPrice: undefined, timeInForce: 'gtc', reason: undefined, createdAt: Date.now() },
+    timeInForce: plan.dialect === 'alpaca' ? 'gtc' : 'day',
+    ...{ stopPrice: undefined, reason: undefined, createdAt: Date.now() },
     ...{ status: 'submitted', filled: 0, averagePrice: undefined, ending: undefined },
   }
 }

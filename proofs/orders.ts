@@ -24,6 +24,7 @@ export type Mutation = (typeof MUTATIONS)[number]
 const KILLS = 3
 const PATIENCE_MS = 90_000
 const LATE_MS = 700
+const INDIA = { 'NSE:INFY': 600, 'NSE:TCS': 500, 'NSE:SBIN': 400 }
 
 /** @returns what does not hold; nothing where all of it does */
 export async function round(
@@ -32,12 +33,24 @@ export async function round(
 ): Promise<string[]> {
   const random = seededRandom(seed)
   const folder = await mkdtemp(join(tmpdir(), 'tickwire-orders-'))
-  const broker = new ScriptedBroker({ seed, faults: faultsOf(random), lateMs: LATE_MS, stepMs: 60 })
+  // Every fifth round is of a broker that keeps no id of ours.
+  const dialect = seed % 5 === 0 ? 'openalgo' : 'alpaca'
+  const prices = dialect === 'openalgo' ? { prices: INDIA } : {}
+  const broker = new ScriptedBroker({
+    ...{ seed, dialect, faults: faultsOf(random), lateMs: LATE_MS, stepMs: 60, ...prices },
+  })
   await broker.start()
   const children: ChildProcess[] = []
   try {
     const plan = (settle: boolean): TraderPlan => ({
-      ...{ folder, url: broker.url, seed: Math.floor(random() * 2 ** 31), settle, without },
+      ...{
+        folder,
+        url: broker.url,
+        dialect,
+        seed: Math.floor(random() * 2 ** 31),
+        settle,
+        without,
+      },
       ...{ timeoutMs: 300, giveUpMs: 2_500 },
     })
     for (let life = 0; life < KILLS; life++) {
@@ -93,10 +106,14 @@ function faultsOf(random: Random): BrokerFaults {
 function faultsFound({ desk, posts }: ScriptedBroker, report: TraderReport): string[] {
   const wrong: string[] = []
   if (report.phase !== 'ready') wrong.push(`the account is ${report.phase}: ${report.why}`)
-  for (const [id, count] of posts) if (count > 1) wrong.push(`${id} was sent ${count} times`)
-  const known = new Map(report.orders.map(order => [order.id, order]))
-  for (const { clientId, filled, worth, status } of desk.orders.values()) {
-    const mine = known.get(clientId)
+  for (const [what, count] of posts) {
+    // By its id, or where the broker is given none by what it is.
+    const meant = report.orders.filter(({ id, words }) => id === what || words === what).length
+    if (count > Math.max(1, meant)) wrong.push(`${what} was sent ${count} times, meant ${meant}`)
+  }
+  const known = new Map(report.orders.map(order => [order.brokerId, order]))
+  for (const { id, clientId, filled, worth, status } of desk.orders.values()) {
+    const mine = known.get(id)
     if (!mine) wrong.push(`${clientId} is in the market, and the journal does not know it`)
     else if (Math.abs(mine.filled - filled) > 1e-9) {
       wrong.push(
@@ -106,8 +123,8 @@ function faultsFound({ desk, posts }: ScriptedBroker, report: TraderReport): str
       wrong.push(`${clientId}: filled at ${worth / filled}, the journal says ${mine.averagePrice}`)
     }
   }
-  for (const { id, filled, status } of report.orders) {
-    if (desk.byClientId(id)) continue
+  for (const { id, brokerId, filled, status } of report.orders) {
+    if (brokerId !== undefined && desk.order(brokerId)) continue
     if (filled > 0 || status !== 'rejected')
       wrong.push(`${id} never came to the broker, and is ${status}`)
   }

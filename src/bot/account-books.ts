@@ -3,6 +3,9 @@ import type { Journal, JournalRow } from './journal.ts'
 import { isOver, type Order, type OrderStatus, tidy } from './orders.ts'
 import type { BrokerOrder, BrokerPosition, TradingApi } from './trading.ts'
 
+/** Why an order is over that no broker knows. */
+export const NEVER_CAME = 'it never came to the broker'
+
 /** An order of ours, as far as is known. */
 export class KeptOrder {
   /** What the broker said last. */
@@ -21,7 +24,17 @@ export class KeptOrder {
     readonly order: Order,
     /** When it was sent, epoch ms. */
     readonly at: number,
+    /** Its place in the journal. */
+    readonly place = 0,
   ) {}
+
+  /** What a broker that keeps no id of ours says of an order it has at a time may be said of this one. */
+  isMissing(at: number): boolean {
+    if (this.told) return false
+    return this.ended === undefined
+      ? this.isLost
+      : this.ended === NEVER_CAME && at < this.at + LATE_MS
+  }
 
   get status(): OrderStatus {
     if (this.told) return this.told.status
@@ -58,6 +71,8 @@ type Opened = Extract<JournalRow, { row: 'opened' }>
 
 /** Clocks differ: what was made so long before may be told as later, ms. */
 export const SKEW_MS = 60_000
+/** So long after an order was given up one like it is taken for it, ms. */
+const LATE_MS = 3_600_000
 /** Off by less than this, two quantities are the same. */
 const SAME = 1e-9
 
@@ -73,14 +88,23 @@ export class AccountBooks {
   version = 0
   /** Why nothing may be sent, until a person says otherwise. */
   killed: string | undefined
+  /** What bots hold is to be closed, as long as it is killed. */
+  isFlattening = false
+  /** The UTC day, and what the account was worth when it began. */
+  day: { readonly day: string; readonly equity: number } | undefined
   readonly #journal: Journal
+  /** Orders of ours, by the broker's id. */
+  readonly #ours = new Map<string, KeptOrder>()
+  /** The place in the journal at which each order was seen first that was taken for one of others. */
+  readonly #seen = new Map<string, number>()
+  #rows = 0
   #opened: Opened | undefined
 
   constructor(journal: Journal) {
     this.#journal = journal
     for (const row of journal.rows) this.#apply(row)
     // Of what has no answer in the journal the answer was lost with the process.
-    for (const kept of this.orders.values()) kept.isLost = !kept.told
+    for (const kept of this.orders.values()) kept.isLost = !kept.told && kept.ended === undefined
   }
 
   get isOpened(): boolean {
@@ -147,24 +171,52 @@ export class AccountBooks {
     this.#add({ row: 'ended', id, at, why })
   }
 
-  kill(why: string, at: number): void {
-    this.#add({ row: 'killed', at, why })
+  /** Counts in any case. @throws where it cannot be written down */
+  kill(why: string, at: number, flatten: boolean): void {
+    const row: JournalRow = { row: 'killed', at, why, ...(flatten && { flatten }) }
+    try {
+      this.#add(row)
+    } catch (error) {
+      this.#apply(row)
+      throw error
+    }
+  }
+
+  /** The first word of a UTC day on what the account is worth counts. */
+  turnDay(at: number, equity: number): void {
+    const day = new Date(at).toISOString().slice(0, 10)
+    if (day !== this.day?.day) this.#add({ row: 'day', at, day, equity })
   }
 
   release(at: number): void {
     this.#add({ row: 'released', at })
   }
 
+  /** Whose order of ours the broker tells of; `undefined` where it is one of others. */
+  keptOf(told: BrokerOrder): KeptOrder | undefined {
+    const known = this.orders.get(told.clientId) ?? this.#ours.get(told.id)
+    if (known || told.clientId !== '') return known
+    // The broker keeps no id of ours: one of the same kind that nobody had seen when ours was sent, whose answer was lost, is ours.
+    const seen = this.#seen.get(told.id) ?? Number.POSITIVE_INFINITY
+    for (const kept of this.orders.values()) {
+      const { symbol, side, quantity } = kept.order
+      if (!kept.isMissing(told.createdAt) || kept.place > seen) continue
+      if (symbol === told.symbol && side === told.side && quantity === told.quantity) return kept
+    }
+    return undefined
+  }
+
   /** Takes what the broker says. @returns the order of ours that is another one now */
   take(told: BrokerOrder): KeptOrder | undefined {
-    const kept = this.orders.get(told.clientId)
+    const kept = this.keptOf(told)
     if (!kept) {
       this.#takeExternal(told)
       return undefined
     }
-    const merged = merge(kept.told, told)
+    // The stream may have told of it before the answer to it did.
+    const merged = merge(kept.told ?? this.external.get(told.id), told)
     if (merged === kept.told) return undefined
-    this.#add({ row: 'told', order: merged })
+    this.#add({ row: 'told', order: { ...merged, clientId: kept.order.id } })
     return kept
   }
 
@@ -259,12 +311,13 @@ export class AccountBooks {
   }
 
   #apply(row: JournalRow): void {
+    this.#rows++
     switch (row.row) {
       case 'opened':
         this.#opened = row
         break
       case 'intent':
-        this.orders.set(row.order.id, new KeptOrder(row.bot, row.order, row.at))
+        this.orders.set(row.order.id, new KeptOrder(row.bot, row.order, row.at, this.#rows))
         break
       case 'told': {
         const kept = this.orders.get(row.order.clientId)
@@ -272,6 +325,9 @@ export class AccountBooks {
         kept.isRisen ||= kept.ended !== undefined
         kept.told = row.order
         kept.isLost = false
+        this.#ours.set(row.order.id, kept)
+        // It may have been heard of before its answer came.
+        this.external.delete(row.order.id)
         break
       }
       case 'ended': {
@@ -281,13 +337,19 @@ export class AccountBooks {
       }
       case 'external':
         this.external.set(row.order.id, row.order)
+        if (!this.#seen.has(row.order.id)) this.#seen.set(row.order.id, this.#rows)
         break
       case 'killed':
         this.killed = row.why
+        this.isFlattening = row.flatten ?? false
         for (const kept of this.open()) kept.isUnwanted = true
         break
       case 'released':
         this.killed = undefined
+        this.isFlattening = false
+        break
+      case 'day':
+        this.day = row
         break
     }
   }

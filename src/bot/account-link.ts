@@ -4,7 +4,12 @@ import type { ApprovedOrder } from './risk.ts'
 
 /** What a bot asks of its account. */
 export type ToAccount =
-  | { readonly type: 'place'; readonly order: Order }
+  | {
+      readonly type: 'place'
+      readonly order: Order
+      /** The most that a unit of it may be worth; `undefined` of what is asked for again after a restart. */
+      readonly price?: number
+    }
   | { readonly type: 'cancel'; readonly id: string }
 
 /** An order of the bot as its account knows it. */
@@ -57,10 +62,11 @@ export class AccountLink implements Broker {
     }
   }
 
-  submit({ order }: ApprovedOrder): void {
+  submit({ order, price }: ApprovedOrder): void {
     const refusal = this.#options.refusal()
     this.#known.set(order.id, { status: order.status, filled: 0, worth: 0 })
-    if (refusal === undefined) this.#waiting.push({ type: 'place', order })
+    if (refusal === undefined)
+      this.#waiting.push({ type: 'place', order, ...(price !== undefined && { price }) })
     else this.#tell(order.id, 'rejected', refusal, order.createdAt)
   }
 

@@ -5,7 +5,8 @@ import { type Clock, sleep, type Timer } from '../base/clock.ts'
 import { asError, ERRORS, TickwireError } from '../base/errors.ts'
 import { type Lease, takeLease } from '../base/lease.ts'
 import type { Random } from '../base/random.ts'
-import { AccountBooks, KeptOrder, SKEW_MS } from './account-books.ts'
+import { AccountBooks, KeptOrder, NEVER_CAME, SKEW_MS } from './account-books.ts'
+import { type AccountLimits, overLimit } from './account-limits.ts'
 import { Journal } from './journal.ts'
 import type { Order } from './orders.ts'
 import type { AccountState, BrokerOrder, TradingApi, TradingStream } from './trading.ts'
@@ -17,6 +18,8 @@ export interface AccountOptions {
   readonly clock: Clock
   /** Spreads the waits before another connection. @default Math.random */
   readonly random?: Random
+  /** What all its bots may do together. @default nothing is limited */
+  readonly limits?: AccountLimits
   /** Told what a person should know. */
   readonly said: (line: string) => void
   /** How often what is known is compared with what the broker says, ms. @default 30000 */
@@ -43,6 +46,8 @@ const FIND_MS = 500
 const LONGEST_FIND_MS = 15_000
 /** Decided on so long ago, an order is not sent: the market is another one, ms. */
 const STALE_MS = 10_000
+/** What is held after a kill and could not be closed is tried again so much later, ms. */
+const CLOSE_AGAIN_MS = 10_000
 /** A connection that lasted so long was a good one, ms. */
 const LASTING_MS = 30_000
 
@@ -66,6 +71,9 @@ export class Account {
   #isConnected = false
   #stopped: TickwireError | undefined
   #state: AccountState | undefined
+  /** What a unit of each symbol was worth, by the last who said. */
+  readonly #prices = new Map<string, number>()
+  #closedAt = Number.NEGATIVE_INFINITY
   #timer: Timer | undefined
   #comparing: Promise<void> | undefined
   #differences = 0
@@ -76,7 +84,8 @@ export class Account {
   constructor(options: AccountOptions) {
     const { api, folder, clock } = options
     this.api = api
-    this.#options = { random: Math.random, lookMs: 30_000, giveUpMs: 60_000, ...options }
+    const defaults = { random: Math.random, lookMs: 30_000, giveUpMs: 60_000, limits: {} }
+    this.#options = { ...defaults, ...options }
     mkdirSync(folder, { recursive: true })
     const lease = takeLease([join(folder, 'lease')], clock)
     if ('heldBy' in lease) {
@@ -113,6 +122,22 @@ export class Account {
     return this.#stopped
   }
 
+  get limits(): AccountLimits {
+    return this.#options.limits
+  }
+
+  /** Equity when the UTC day began, less equity as the broker told of it last; below 0 where it has grown. */
+  get lostToday(): number {
+    const { day } = this.#books
+    return day && this.#state ? day.equity - this.#state.equity : 0
+  }
+
+  /** A person has stopped it, and whether what bots hold is to be closed; `undefined` where nobody has. */
+  get killed(): { readonly why: string; readonly flatten: boolean } | undefined {
+    const { killed: why, isFlattening: flatten } = this.#books
+    return why === undefined ? undefined : { why, flatten }
+  }
+
   /** As the broker told of it last. */
   get state(): AccountState | undefined {
     return this.#state
@@ -121,7 +146,7 @@ export class Account {
   /** Orders, positions of each bot, and what others hold. */
   get books(): Pick<
     AccountBooks,
-    'orders' | 'external' | 'held' | 'heldBy' | 'heldByOthers' | 'of'
+    'orders' | 'external' | 'open' | 'held' | 'heldBy' | 'heldByOthers' | 'of'
   > {
     return this.#books
   }
@@ -151,17 +176,20 @@ export class Account {
 
   /**
    * Sends an order of a bot, once, whoever asks how often: one whose id is in the journal is only told of again. The
-   * bot hears what becomes of it, also that it was not sent.
+   * bot hears what becomes of it, also that it was not sent. `price`: the most that a unit of it may be worth.
    */
-  place(bot: string, order: Order): void {
+  place(bot: string, order: Order, price?: number): void {
     const known = this.#books.orders.get(order.id)
     if (known) {
       const same = known.bot === bot && isSame(known.order, order)
       this.#tell(same ? known : refused(bot, order, `another order has the id ${order.id}`))
       return
     }
+    if (price !== undefined) this.#prices.set(order.symbol, price)
     const isStale = order.createdAt < this.#options.clock.now() - STALE_MS
-    const refusal = isStale ? 'it was decided on too long ago' : this.#refusal()
+    const refusal = isStale
+      ? 'it was decided on too long ago'
+      : (this.#refusal() ?? this.#overLimit(bot, order, price))
     if (refusal !== undefined) {
       this.#tell(refused(bot, order, refusal))
       return
@@ -178,20 +206,22 @@ export class Account {
 
   /**
    * Nothing is sent any more, over restarts, until {@link release}; what is open is canceled. With `flatten`, what the bots hold
-   * is then closed at the market. Resolves when that has been sent.
+   * is then closed at the market, over restarts too, until nothing is held. Again changes nothing.
    */
-  async kill(why: string, flatten = false): Promise<void> {
-    if (this.#books.killed === undefined) this.#books.kill(why, this.#options.clock.now())
-    this.#options.said(`no more orders: ${why}`)
+  kill(why: string, flatten = false): void {
+    const { killed } = this
+    if (killed && (killed.flatten || !flatten)) return
+    try {
+      this.#books.kill(why, this.#options.clock.now(), flatten)
+      this.#options.said(`no more orders: ${why}`)
+    } catch (error) {
+      const { message } = asError(error)
+      this.#options.said(`no more orders: ${why}; it is not in the journal: ${message}`)
+    }
     for (const kept of this.#books.open()) this.cancel(kept.order.id)
-    if (!flatten) return
-    await this.until(() => this.#books.open().length === 0 || this.#closing.signal.aborted)
-    if (this.#closing.signal.aborted) return
-    await Promise.all(
-      this.#books
-        .closings(this.#options.clock.now())
-        .map(({ bot, order }) => this.#send(bot, order)),
-    )
+    this.#changed()
+    // What could not be canceled at once is looked after soon.
+    if (this.#isConnected) this.#lookLater()
   }
 
   /** Takes orders again. What stopped it by itself needs a restart. */
@@ -236,6 +266,25 @@ export class Account {
     }
   }
 
+  #overLimit(bot: string, order: Order, price: number | undefined): string | undefined {
+    const { orders } = this.#books
+    return overLimit(this.#options.limits, bot, order, price, {
+      ...{ now: this.#options.clock.now(), orders: orders.values(), lostToday: this.lostToday },
+      price: symbol => this.#prices.get(symbol) ?? paidFor(symbol, orders.values()),
+    })
+  }
+
+  /** Closes what bots hold, as long as somebody wants that: once nothing is open, and the broker tells what becomes of it. */
+  #flatten(): void {
+    const { clock } = this.#options
+    if (!this.#books.isFlattening || !this.#isConnected || this.#stopped) return
+    if (clock.now() < this.#closedAt + CLOSE_AGAIN_MS || this.#books.open().length > 0) return
+    const closings = this.#books.closings(clock.now())
+    if (closings.length === 0) return
+    this.#closedAt = clock.now()
+    for (const { bot, order } of closings) void this.#send(bot, order)
+  }
+
   async #send(bot: string, order: Order): Promise<void> {
     let kept: KeptOrder
     try {
@@ -276,14 +325,18 @@ export class Account {
         const askedAt = clock.now()
         let found: BrokerOrder | undefined
         try {
-          found = await this.api.find(id)
+          if (this.api.find) found = await this.api.find(id)
+          else {
+            const told = await this.api.ordersSince(kept.at - SKEW_MS)
+            for (const one of told) this.#told(one)
+          }
         } catch {
           // Asked again: what cannot be asked now is said by the connection.
           continue
         }
         if (this.#closing.signal.aborted || kept.told || kept.isOver) return
         if (found) this.#told(found)
-        else if (askedAt >= kept.at + giveUpMs) this.#ended(kept, 'it never came to the broker')
+        else if (askedAt >= kept.at + giveUpMs) this.#ended(kept, NEVER_CAME)
       }
     } finally {
       this.#looking.delete(id)
@@ -306,7 +359,7 @@ export class Account {
   /** Takes what the broker says of an order, whichever way it came. */
   #told(told: BrokerOrder): void {
     if (this.#closing.signal.aborted) return
-    const isFirst = !this.#books.orders.get(told.clientId)?.told
+    const isFirst = !this.#books.keptOf(told)?.told
     const kept = this.#books.take(told)
     if (!kept) {
       this.#changed()
@@ -333,6 +386,7 @@ export class Account {
   }
 
   #changed(): void {
+    this.#flatten()
     for (const look of [...this.#watchers]) look()
   }
 
@@ -354,6 +408,8 @@ export class Account {
         this.#stream = await this.api.listen({ order: told => this.#told(told), lost: lose })
         if (signal.aborted) this.#stream.close()
         else {
+          // One that was begun before may have asked before this stream told.
+          await this.#comparing?.catch(() => {})
           await this.#compare()
           this.#isConnected = true
           const since = clock.now()
@@ -386,7 +442,10 @@ export class Account {
   #lookLater(): void {
     this.#timer?.cancel()
     const { lookMs } = this.#options
-    const isUrgent = this.#differences > 0 || this.#books.open().some(one => one.isUnwanted)
+    const isUrgent =
+      this.#differences > 0 ||
+      this.#books.open().some(one => one.isUnwanted) ||
+      (this.#books.isFlattening && this.#books.closings(0).length > 0)
     const waitMs = isUrgent ? Math.min(AGAIN_MS, lookMs) : lookMs
     this.#timer = this.#options.clock.setTimeout(() => {
       this.#compare()
@@ -420,14 +479,26 @@ export class Account {
       if (this.#closing.signal.aborted) return
       const orders = [...new Map(found.map(order => [order.id, order])).values()]
       this.#books.begin(api, state.id, now, orders, positions)
+      this.#books.turnDay(now, state.equity)
       return
     }
     const version = this.#books.version
     const orders = await api.ordersSince(this.#books.oldestOpen(now) - SKEW_MS)
     const positions = await api.positions()
     if (this.#closing.signal.aborted) return
+    this.#books.turnDay(now, state.equity)
+    for (const { symbol, price } of positions) {
+      if (price !== undefined) this.#prices.set(symbol, price)
+    }
     for (const order of orders) this.#told(order)
+    const there = new Set(orders.map(({ id }) => id))
     for (const kept of this.#books.open()) {
+      const { told } = kept
+      if (told && !there.has(told.id) && api.forgets?.(kept.at, now)) {
+        // Its fills are in the positions: where they are not in the journal, those disagree.
+        this.#told({ ...told, status: 'expired', ending: 'the day is over', updatedAt: now })
+        continue
+      }
       if (!kept.told) void this.#find(kept)
       else if (kept.isUnwanted) void this.#cancel(kept)
     }
@@ -470,6 +541,15 @@ function refused(bot: string, order: Order, why: string): KeptOrder {
   const kept = new KeptOrder(bot, order, order.createdAt)
   kept.ended = why
   return kept
+}
+
+/** What was paid for a symbol last, where nobody has said what it is worth. */
+function paidFor(symbol: string, orders: Iterable<KeptOrder>): number | undefined {
+  let paid: number | undefined
+  for (const { order, averagePrice } of orders) {
+    if (order.symbol === symbol) paid = averagePrice ?? paid
+  }
+  return paid
 }
 
 /** Whether two orders ask for the same: what is known of the one may be said of the other. */

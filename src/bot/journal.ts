@@ -36,14 +36,19 @@ const ROW = z.discriminatedUnion('row', [
   z.object({ row: z.literal('told'), order: TOLD }),
   z.object({ row: z.literal('ended'), id: z.string(), at: z.number(), why: z.string() }),
   z.object({ row: z.literal('external'), order: TOLD }),
-  z.object({ row: z.literal('killed'), at: z.number(), why: z.string() }),
+  z.object({
+    ...{ row: z.literal('killed'), at: z.number(), why: z.string() },
+    flatten: z.boolean().optional(),
+  }),
   z.object({ row: z.literal('released'), at: z.number() }),
+  z.object({ row: z.literal('day'), at: z.number(), day: z.string(), equity: z.number() }),
 ])
 
 /**
  * A line of the journal. `opened` what was held before the first order of ours · `intent` an order is about to be sent, by a
  * bot · `told` what the broker says of one · `ended` it certainly never was in the market · `external` an order of others ·
- * `killed` nothing may be sent any more, until `released`.
+ * `killed` nothing may be sent any more, until `released`, and with `flatten` what is held is to be closed · `day` what the account
+ * was worth when a UTC day began.
  */
 export type JournalRow =
   | {
@@ -59,8 +64,14 @@ export type JournalRow =
   | { readonly row: 'told'; readonly order: BrokerOrder }
   | { readonly row: 'ended'; readonly id: string; readonly at: number; readonly why: string }
   | { readonly row: 'external'; readonly order: BrokerOrder }
-  | { readonly row: 'killed'; readonly at: number; readonly why: string }
+  | {
+      readonly row: 'killed'
+      readonly at: number
+      readonly why: string
+      readonly flatten?: boolean
+    }
   | { readonly row: 'released'; readonly at: number }
+  | { readonly row: 'day'; readonly at: number; readonly day: string; readonly equity: number }
 
 /**
  * What was meant, and what became of it: one file of lines, only ever added to, each on the disk when `add` returns. A kill in the

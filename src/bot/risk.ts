@@ -90,7 +90,11 @@ export class ApprovedOrder {
   /** Nothing else can be taken for one. */
   declare private readonly isApproved: true
   /** @internal */
-  constructor(readonly order: Order) {}
+  constructor(
+    readonly order: Order,
+    /** The most that a unit of it may be worth, by what was known when it was judged; `undefined` where that was elsewhere. */
+    readonly price?: number,
+  ) {}
 }
 
 /** An order that is not sent, and why. */
@@ -136,11 +140,12 @@ export class Risk {
     this.#recent.push({ at: at.now, key: keyOf(request) })
     const { symbol, side, limitPrice, stopPrice, timeInForce = 'day', reason } = request
     const quantity = tidy(request.quantity)
-    return new ApprovedOrder({
+    const order: Order = {
       ...{ id, symbol, side, quantity, type: typeOf(request), limitPrice, stopPrice, timeInForce },
       ...{ reason, createdAt: at.now, status: 'submitted', filled: 0, averagePrice: undefined },
       ending: undefined,
-    })
+    }
+    return new ApprovedOrder(order, worstOf(request, at.price(symbol)!, at))
   }
 
   #refusal(request: OrderRequest, at: Situation, isByHand: boolean): Refusal | undefined {

@@ -16,7 +16,7 @@ export interface AccountState {
 export interface BrokerOrder {
   /** The broker's. */
   readonly id: string
-  /** Ours, where it is one of ours; what others gave it, or the broker itself. */
+  /** Ours, where it is one of ours; what others gave it, or the broker itself. `''`: the broker keeps none. */
   readonly clientId: string
   readonly symbol: string
   readonly side: Side
@@ -39,6 +39,8 @@ export interface BrokerPosition {
   readonly symbol: string
   /** Below 0 where it is sold short. */
   readonly quantity: number
+  /** What a unit is worth now, where the broker says so. */
+  readonly price?: number
 }
 
 /** Hears what becomes of the orders of an account. */
@@ -71,12 +73,17 @@ export interface TradingApi {
   submit(order: Order): Promise<BrokerOrder>
   /** Asks for an order to be canceled; that it was, the stream says. An order that is over is no error. */
   cancel(id: string): Promise<void>
-  /** The order with an id of ours; `undefined` where the broker says that there is none. */
-  find(clientId: string): Promise<BrokerOrder | undefined>
+  /**
+   * The order with an id of ours; `undefined` where the broker says that there is none. Absent where the broker keeps no id of
+   * ours: an order whose answer was lost is then told by what it is, among those that nobody had seen when it was sent.
+   */
+  find?(clientId: string): Promise<BrokerOrder | undefined>
   /** All orders that are open, of whatever age and by whomever. */
   openOrders(): Promise<readonly BrokerOrder[]>
-  /** All orders made since a time, by whomever, open or over. */
+  /** All orders made since a time, by whomever, open or over; at least those that it still tells of. */
   ordersSince(time: number): Promise<readonly BrokerOrder[]>
+  /** Whether it tells no more of orders of a time: what was open of them is over. @default it tells of all */
+  forgets?(time: number, now: number): boolean
   positions(): Promise<readonly BrokerPosition[]>
   /** Listens to what becomes of orders; resolves once the broker has said that it tells. */
   listen(listener: TradingListener): Promise<TradingStream>

@@ -36,8 +36,28 @@ const paperSchema = z.strictObject({
   share: z.number().gt(0, 'must be above 0').max(1, 'must be at most 1').optional(),
 })
 
-/** One bot of the configuration, on paper. */
-export const botSchema = z.strictObject({
+/** Brokers that bots can send orders to. */
+export const BROKERS = ['alpaca', 'openalgo'] as const
+export type BrokerName = (typeof BROKERS)[number]
+
+/** An account at a broker, and what all bots may do there together. */
+export const accountSchema = z.strictObject({
+  broker: z.enum(BROKERS),
+  /** The account with money, not the one on paper. */
+  live: z.boolean().default(false),
+  risk: z
+    .strictObject({
+      maxPosition: amount.optional(),
+      maxPositionNotional: amount.optional(),
+      maxOrderNotional: amount.optional(),
+      maxGrossNotional: amount.optional(),
+      maxOrdersPerMinute: amount.optional(),
+      maxDailyLoss: amount.optional(),
+    })
+    .default({}),
+})
+
+const botShape = z.strictObject({
   /** TypeScript or JavaScript, with a strategy as its default export; paths begin where the configuration is read. */
   file: z.string().min(1, 'the path is empty'),
   /** @default the strategy's */
@@ -51,6 +71,10 @@ export const botSchema = z.strictObject({
   /** What a new account begins with. */
   cash: amount.default(100_000),
   seed: z.int('must be a whole number').default(1),
+  /** Its orders go to an account there. @default on paper here */
+  broker: z.enum(BROKERS).optional(),
+  /** To the one with money. */
+  live: z.boolean().default(false),
   /** Megabytes the strategy may take. */
   memory: z
     .number()
@@ -58,8 +82,23 @@ export const botSchema = z.strictObject({
     .max(65_536, 'must be at most 65536')
     .default(512),
   risk: riskSchema.default({}),
-  paper: paperSchema.default({}),
+  /** Without `broker`. */
+  paper: paperSchema.optional(),
 })
+
+/** One bot of the configuration. */
+export const botSchema = botShape
+  .refine(({ live, broker }) => !live || broker !== undefined, {
+    ...{ path: ['live'], error: 'needs a broker: what is on paper here moves no money' },
+  })
+  .refine(({ paper, broker }) => !paper || broker === undefined, {
+    ...{
+      path: ['paper'],
+      error: 'says what trading costs on paper here, and the bot has a broker',
+    },
+  })
+
+export type BotSettings = z.output<typeof botSchema>
 
 /** A split of shares: prices before its day are those of other shares. */
 export const splitSchema = z.strictObject({

@@ -342,6 +342,7 @@ Examples:
     .option('--data <folder>', 'of tape and store, instead of .tickwire', pathOf('--data'))
     .option('--tape <folder>', 'where to record, instead of .tickwire/tape', pathOf('--tape'))
     .option('--no-record', 'keep events in memory only: neither tape nor store')
+    .option('--yes', 'start bots whose orders move money without asking')
     .addHelpText('after', UP_HELP)
     .action(async (symbols: string[], flags) => finish(await up(symbols, flags, around)))
   polling(showing('serve', 'the same as up, and let other programs read along at a gateway'))
@@ -356,6 +357,7 @@ Examples:
     .option('--data <folder>', 'of tape and store, instead of .tickwire', pathOf('--data'))
     .option('--tape <folder>', 'where to record, instead of .tickwire/tape', pathOf('--tape'))
     .option('--no-record', 'keep events in memory only: neither tape nor store')
+    .option('--yes', 'start bots whose orders move money without asking')
     .addHelpText('after', SERVE_HELP)
     .action(async (symbols: string[], flags) => finish(await serve(symbols, flags, around)))
   program

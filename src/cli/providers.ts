@@ -97,9 +97,9 @@ const BUILDERS: Record<ProviderName, (config: Config, options: BuildOptions) => 
     return { name: 'kraken', provider, label: 'kraken' }
   },
   openalgo: (config, options) => {
-    const { exchange, rest, ...own } = config.openalgo
+    const { exchange, rest, url, tickers, depth } = config.openalgo
     const provider = openalgo({
-      ...{ ...own, restUrl: rest, defaultExchange: exchange },
+      ...{ url, tickers, depth, restUrl: rest, defaultExchange: exchange },
       ...{ apiKey: config.vendorKeys.openalgo, ...wired(config, options) },
     })
     return { name: 'openalgo', provider, label: 'openalgo' }

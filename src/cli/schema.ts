@@ -10,6 +10,7 @@ import { SITE_NAMES } from '../providers/binance/sites.ts'
 import { IBKR_DATA_TYPES, type IbkrDataType } from '../providers/ibkr/settings.ts'
 import { SEC_TYPES } from '../providers/ibkr/symbols.ts'
 import { KRAKEN_DEPTHS } from '../providers/kraken/index.ts'
+import { OPENALGO_PRODUCTS } from '../providers/openalgo/broker.ts'
 import { OPENALGO_DEPTHS } from '../providers/openalgo/index.ts'
 import { EXCHANGES as OPENALGO_EXCHANGES } from '../providers/openalgo/symbols.ts'
 import {
@@ -19,7 +20,7 @@ import {
   type PolygonFeed,
 } from '../providers/polygon/feeds.ts'
 import { MARKET_NAMES as POLYGON_MARKETS } from '../providers/polygon/markets.ts'
-import { botSchema, splitSchema } from './bot-schema.ts'
+import { accountSchema, botSchema, splitSchema } from './bot-schema.ts'
 
 /** What `stream` and `up` can show, by the names of the feed's channels. */
 export const KINDS = [
@@ -169,6 +170,8 @@ const oneFeed = z.strictObject({
       depth: z
         .literal(OPENALGO_DEPTHS, { error: `must be ${OPENALGO_DEPTHS.join(', ')}` })
         .default(5),
+      /** What bots' orders are of: closed the same day, kept derivatives, or delivered shares. */
+      product: z.enum(OPENALGO_PRODUCTS).default('MIS'),
     })
     .prefault({}),
   polygon: z
@@ -353,8 +356,10 @@ const feedSchema = oneFeed.pick(OWN).extend({
 export const configSchema = oneFeed.extend({
   /** Several, which `up` and `record` run at once; `provider` is the short form of one. */
   feeds: z.array(feedSchema).min(1, 'the list is empty').optional(),
-  /** Strategies that run beside it, on paper: docs/bots.md. */
+  /** Strategies that run beside it, on paper or at a broker: docs/bots.md. */
   bots: z.array(botSchema).optional(),
+  /** What all bots of an account at a broker may do together. */
+  accounts: z.array(accountSchema).optional(),
   /** Splits of shares that a backtest must not cross, beside those it finds itself. */
   splits: z.array(splitSchema).optional(),
 })

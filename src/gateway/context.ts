@@ -45,6 +45,52 @@ export interface StoreState {
   readonly error: Error | undefined
 }
 
+/** What is held of a symbol; below 0 it is sold short. */
+interface Held {
+  readonly symbol: string
+  readonly quantity: number
+}
+
+/** An account at a broker, as it is now. What the broker has not told yet is absent. */
+export interface AccountInfo {
+  readonly name: string
+  readonly kind: 'paper' | 'live'
+  readonly phase: 'connecting' | 'ready' | 'killed' | 'stopped' | 'closed'
+  /** Why it takes no orders. */
+  readonly why: string | undefined
+  readonly id: string | undefined
+  readonly currency: string | undefined
+  readonly cash: number | undefined
+  readonly equity: number | undefined
+  readonly buyingPower: number | undefined
+  readonly lostToday: number | undefined
+  readonly limits: object
+  readonly bots: readonly { readonly bot: string; readonly positions: readonly Held[] }[]
+  /** Held, but not by bots. */
+  readonly others: readonly Held[]
+  readonly openOrders: readonly {
+    readonly id: string
+    readonly bot: string
+    readonly symbol: string
+    readonly side: 'buy' | 'sell'
+    readonly type: string
+    readonly quantity: number
+    readonly filled: number
+    readonly status: string
+    readonly limitPrice: number | undefined
+    readonly stopPrice: number | undefined
+  }[]
+}
+
+/** The accounts of this process, and the switch that stops those of the data folder. */
+export interface AccountsView {
+  states(): readonly AccountInfo[]
+  readonly killed: { readonly why: string; readonly flatten: boolean } | undefined
+  /** Nothing is sent any more until {@link release}; what is open is canceled, with `flatten` what bots hold is closed. */
+  kill(why: string, flatten: boolean): void
+  release(): void
+}
+
 /** What a gateway shows to others, wired by `openApp`. */
 export interface GatewayContext {
   readonly tape: TapeReader
@@ -57,6 +103,8 @@ export interface GatewayContext {
   /** The account of the days at hand; none where nothing is recorded. */
   readonly ledger: () => readonly LedgerRow[]
   readonly isRecording: () => boolean
+  /** Absent where no bots can run. */
+  readonly accounts?: AccountsView | undefined
   readonly clock: Clock
   readonly log: Log
 }

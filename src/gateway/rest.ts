@@ -15,6 +15,7 @@ import { pageAnswer } from './page.ts'
 import { isTrading } from './paper.ts'
 import { answerTrading } from './paper-rest.ts'
 import { refusalOf, statusOf } from './refusals.ts'
+import { accountRoutes } from './rest-accounts.ts'
 import { feedRoutes } from './rest-feeds.ts'
 import { type ClientInfo, houseRoutes } from './rest-house.ts'
 import { type LiveParts, liveRoutes } from './rest-live.ts'
@@ -78,6 +79,7 @@ export function openRest(inside: GatewayInside, options: RestOptions): Rest {
     ...pastRoutes(context),
     streamRoute(parts, streams),
     ...houseRoutes(context, door, () => clientsOf(parts)),
+    ...accountRoutes(context),
   ]
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.use(async (c, next) => {

@@ -45,6 +45,8 @@ export interface GatewayOptions {
   readonly lingerMs?: number
   /** How connections are taken. @default SERVER_LIMITS */
   readonly limits?: Partial<ServerLimits>
+  /** What one client may have. @default LIMITS */
+  readonly clientLimits?: Partial<Limits> | undefined
   /** Of tickwire, for the greeting. */
   readonly version: string
 }
@@ -97,6 +99,7 @@ const MESSAGE_BYTES = 1_024 * 1_024
 const LIMITS: Limits = {
   subscriptions: 1_000,
   symbols: 20_000,
+  topics: 200_000,
   messageBytes: MESSAGE_BYTES,
   queuedEvents: QUEUED_EVENTS,
   heartbeatMs: 5_000,
@@ -148,7 +151,7 @@ class OpenGateway implements Gateway {
     this.#upstream = new Upstream(context.feeds, clock, options.lingerMs)
     this.#peerContext = {
       ...{ tape, clock, log, hub: this.#hub, upstream: this.#upstream },
-      ...{ access: options.access, limits: LIMITS },
+      ...{ access: options.access, limits: { ...LIMITS, ...options.clientLimits } },
       hello: (encoding, needsKey) => this.#hello(encoding, needsKey),
     }
     this.#dropins = new Dropins(context.feeds, clock)
@@ -341,18 +344,25 @@ class OpenGateway implements Gateway {
       return
     }
     stream.once('close', () => guest?.leave())
-    const isKey = (_key: string, secret: string) => {
-      try {
-        guest ??= access.authenticate(secret, request)
-        return true
-      } catch {
-        // The vendor's protocol has its own word for it.
-        return false
+    this.#sockets.handleUpgrade(request, stream, head, socket => {
+      const revoked = () => socket.close(CLOSE.auth, 'the key was revoked')
+      guest?.revoked?.addEventListener('abort', revoked)
+      socket.once('close', () => guest?.revoked?.removeEventListener('abort', revoked))
+      const isKey = (_key: string, secret: string) => {
+        try {
+          if (!guest) {
+            guest = access.authenticate(secret, request)
+            guest.revoked?.addEventListener('abort', revoked)
+          }
+        } catch {
+          // The vendor's protocol has its own word for it.
+          return false
+        }
+        // Who has shown no key has come in where nobody needs one.
+        return guest.revoked === undefined || guest.scopes.has('trade')
       }
-    }
-    this.#sockets.handleUpgrade(request, stream, head, socket =>
-      this.inside.paper.serve(socket, isKey),
-    )
+      this.inside.paper.serve(socket, isKey)
+    })
   }
 
   #watch(peer: Peer | DropinPeer, socket: WebSocket): void {
@@ -390,7 +400,7 @@ class OpenGateway implements Gateway {
           banner: bannerOf([feed]),
         }
       }),
-      ...{ needsKey, limits: LIMITS },
+      ...{ needsKey, limits: this.#peerContext.limits },
     }
   }
 
@@ -414,6 +424,8 @@ class OpenGateway implements Gateway {
         }
         peer.beat(frame)
       }
+      // The answer of one who is not read from could not be heard.
+      if (peer.isHeldBack) continue
       this.#peers.set(peer, unanswered + 1)
       peer.ping()
     }

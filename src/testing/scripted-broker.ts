@@ -10,9 +10,7 @@ import {
   left,
   TradingDesk,
 } from '../providers/alpaca/server-trading-desk.ts'
-import { updateForm } from '../providers/alpaca/server-trading-forms.ts'
-import { answerDesk } from '../providers/alpaca/server-trading-routes.ts'
-import { DeskStream } from '../providers/alpaca/server-trading-stream.ts'
+import { ALPACA, type BrokerDialect, OPENALGO } from './broker-dialects.ts'
 
 /** How often each goes wrong, of 1. */
 export interface BrokerFaults {
@@ -41,6 +39,8 @@ export interface BrokerFaults {
 }
 
 export interface ScriptedBrokerOptions {
+  /** What it speaks: Alpaca's trading API, or OpenAlgo's order services in front of the same account. @default 'alpaca' */
+  readonly dialect?: 'alpaca' | 'openalgo'
   readonly clock?: Clock
   /** Of chance. @default 1 */
   readonly seed?: number
@@ -62,17 +62,18 @@ export interface ScriptedBrokerOptions {
 const PRICES = { SPY: 600, QQQ: 500, 'BTC/USD': 90_000 }
 
 /**
- * A broker to be tried against: Alpaca's trading API on a port of this machine, with an account that starts with cash and a
+ * A broker to be tried against: its trading API on a port of this machine, with an account that starts with cash and a
  * market that fills orders in parts, cancels late and rejects some, by seeded chance, and with faults of the network
  * and of the broker. What it really did stays in `desk`.
  */
 export class ScriptedBroker {
   readonly desk: TradingDesk
-  /** How often each client order id was asked for by POST, whatever came of it. */
+  /** How often each client order id was asked for by POST, whatever came of it; of OpenAlgo each `buy 5 NSE:INFY`. */
   readonly posts = new Map<string, number>()
   /** No more faults from now on. */
   isCalm = false
   readonly #options: ScriptedBrokerOptions
+  readonly #dialect: BrokerDialect
   readonly #clock: Clock
   readonly #random: Random
   readonly #market: RandomMarket
@@ -85,6 +86,7 @@ export class ScriptedBroker {
 
   constructor(options: ScriptedBrokerOptions = {}) {
     this.#options = options
+    this.#dialect = options.dialect === 'openalgo' ? OPENALGO : ALPACA
     this.#clock = options.clock ?? systemClock()
     this.#random = seededRandom(options.seed ?? 1)
     const { prices = PRICES, stepMs = 40, faults } = options
@@ -98,8 +100,7 @@ export class ScriptedBroker {
       now: () => Math.floor(this.#clock.now()),
       cash: options.cash ?? 1_000_000,
       exchange: options.byHand ? this.#marketByHand(prices) : this.#market,
-      updated: update =>
-        this.#tell(JSON.stringify({ stream: 'trade_updates', data: updateForm(update) })),
+      updated: update => this.#tell(this.#dialect.update(update)),
     })
     this.#market.desk = this.desk
   }
@@ -114,7 +115,9 @@ export class ScriptedBroker {
       void this.#answer(request, response)
     })
     server.on('upgrade', (request, socket, head) => {
-      if (new URL(request.url!, this.url).pathname !== '/stream') return socket.destroy()
+      const { streamPath } = this.#dialect
+      const { pathname } = new URL(request.url!, this.url)
+      if (streamPath !== undefined && pathname !== streamPath) return socket.destroy()
       this.#upgrades.handleUpgrade(request, socket, head, peer => this.#serve(peer))
     })
     this.#server = server
@@ -172,28 +175,29 @@ export class ScriptedBroker {
       response.writeHead(status, { 'content-type': 'application/json' })
       response.end(content === undefined ? undefined : JSON.stringify(content))
     }
-    if (!this.#isKey(request.headers['apca-api-key-id'] as string | undefined)) {
-      return give(401, { message: 'unauthorized' })
-    }
+    const dialect = this.#dialect
+    const refuse = (status: number, message: string) =>
+      give(status, dialect.refusal(status, message).body)
     let body: unknown
     try {
       body = said === '' ? undefined : JSON.parse(said)
     } catch {
-      return give(400, { code: 40_010_000, message: 'request body format is invalid' })
+      return refuse(400, 'request body format is invalid')
     }
-    const placed = (body as { client_order_id?: string } | undefined)?.client_order_id
-    if (method === 'POST' && placed) this.posts.set(placed, (this.posts.get(placed) ?? 0) + 1)
+    if (!this.#isKey(dialect.keyOf(request.headers, body))) return refuse(401, 'unauthorized')
+    const question = { method, path: pathname, query: searchParams, body }
+    const placed = dialect.placing(question)
+    if (placed) this.posts.set(placed, (this.posts.get(placed) ?? 0) + 1)
     if (this.#chance('lostRequest')) return void request.socket.destroy()
-    if (this.#chance('failed')) return give(500, { message: 'internal server error' })
-    if (this.#chance('limited'))
-      return give(429, { code: 42_910_000, message: 'rate limit exceeded' })
+    if (this.#chance('failed')) return refuse(500, 'internal server error')
+    if (this.#chance('limited')) return refuse(429, 'rate limit exceeded')
     const ask = () => {
       const symbols = Object.keys(this.#options.prices ?? PRICES)
       const market = {
         symbols: () => symbols,
         find: (symbol: string) => symbols.find(one => one === symbol.toUpperCase()),
       }
-      return answerDesk(this.desk, market, { method, path: pathname, query: searchParams, body })
+      return dialect.answer(this.desk, market, question)
     }
     if (this.#chance('late')) {
       this.#clock.setTimeout(
@@ -208,13 +212,13 @@ export class ScriptedBroker {
     }
     const answer = ask()
     if (this.#chance('lostReply')) return void request.socket.destroy()
-    if (this.#chance('failedAfter')) return give(500, { message: 'internal server error' })
+    if (this.#chance('failedAfter')) return refuse(500, 'internal server error')
     give(answer.status, answer.body)
   }
 
   #serve(peer: WebSocket): void {
     this.#sockets.add(peer)
-    const stream = new DeskStream(key => this.#isKey(key))
+    const stream = this.#dialect.stream(key => this.#isKey(key))
     peer.on('message', data => {
       const { reply, isListening, isOver } = stream.hear(String(data))
       if (isListening === true) this.#listening.add(peer)

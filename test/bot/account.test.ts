@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { TickwireError } from '../../src/base/errors.ts'
 import { Account } from '../../src/bot/account.ts'
 import type { KeptOrder } from '../../src/bot/account-books.ts'
+import type { AccountLimits } from '../../src/bot/account-limits.ts'
 import { isOver, type Order } from '../../src/bot/orders.ts'
 import type {
   AccountState,
@@ -98,11 +99,11 @@ function setUp(t: TestContext) {
   const said: string[] = []
   const heard: string[] = []
   const accounts: Account[] = []
-  const open = () => {
+  const open = (limits: AccountLimits = {}) => {
     const account = new Account({
-      ...{ api, folder, clock, random: () => 0.5, said: line => said.push(line) },
+      ...{ api, folder, clock, random: () => 0.5, limits, said: line => said.push(line) },
     })
-    account.attach('ma', kept => heard.push(inWords(kept)))
+    for (const bot of ['ma', 'other']) account.attach(bot, kept => heard.push(inWords(kept)))
     accounts.push(account)
     return account
   }
@@ -270,12 +271,11 @@ test('killed it cancels what is open, closes what is held, and sends nothing ove
   account.place('ma', order('ma-2', { type: 'limit', limitPrice: 500 }))
   await turn()
   api.tell('ma-1', { status: 'filled', filled: 10, averagePrice: 600 })
-  const killed = account.kill('by hand', true)
+  account.kill('by hand', true)
   await turn()
   assert.deepEqual(api.canceled, ['b-ma-2'])
   assert.equal(api.sent.length, 2)
   api.tell('ma-2', { status: 'canceled', ending: 'canceled' })
-  await killed
   await turn()
   const { symbol, side, quantity, type } = api.sent[2]!
   assert.deepEqual([symbol, side, quantity, type], ['SPY', 'sell', 10, 'market'])
@@ -292,6 +292,104 @@ test('killed it cancels what is open, closes what is held, and sends nothing ove
   await turn()
   assert.equal(heard.at(-1), 'ma-3 open 0')
   await clock.advance(1)
+})
+
+test('what a kill is to close is closed over restarts and refusals, and not before the broker tells', async t => {
+  const { api, clock, open } = setUp(t)
+  const account = open()
+  await account.start()
+  account.place('ma', order('ma-1'))
+  await turn()
+  api.tell('ma-1', { status: 'filled', filled: 10, averagePrice: 600 })
+  api.held = [{ symbol: 'SPY', quantity: 10 }]
+  account.kill('by hand')
+  assert.deepEqual(account.killed, { why: 'by hand', flatten: false })
+  account.close()
+  // Somebody asks for more, and the process is gone before it is done.
+  const second = open()
+  second.kill('all of it', true)
+  await turn()
+  assert.equal(api.sent.length, 1, 'nothing before the broker tells')
+  second.close()
+  const third = open()
+  api.submitting = async () => {
+    throw new TickwireError('ORDER_REJECTED', 'the market is closed')
+  }
+  await third.start()
+  await turn()
+  assert.equal(api.sent.length, 2)
+  api.submitting = async one => api.take(one)
+  for (const ms of [2_000, 2_000, 2_000, 2_000]) {
+    await clock.advance(ms)
+    await turn()
+  }
+  assert.equal(api.sent.length, 2, 'not tried again at once')
+  await clock.advance(2_000)
+  await turn()
+  assert.equal(api.sent.length, 3)
+  assert.deepEqual([api.sent[2]!.side, api.sent[2]!.quantity], ['sell', 10])
+  api.tell(api.sent[2]!.id, { status: 'filled', filled: 10, averagePrice: 599 })
+  api.held = []
+  await clock.advance(60_000)
+  await turn()
+  assert.equal(api.sent.length, 3)
+  assert.equal(third.phase, 'killed')
+})
+
+test('limits hold over all bots of an account, over restarts; what only closes goes through', async t => {
+  const { api, clock, heard, open } = setUp(t)
+  const limits = {
+    ...{ maxPosition: 25, maxOrderNotional: 10_000, maxPositionNotional: 14_000 },
+    ...{ maxGrossNotional: 20_000, maxOrdersPerMinute: 6, maxDailyLoss: 100 },
+  }
+  let account = open(limits)
+  await account.start()
+  const place = async (bot: string, id: string, more: Partial<Order>, price?: number) => {
+    heard.length = 0
+    account.place(bot, order(id, more), price)
+    await turn()
+    return heard.at(-1)!
+  }
+  assert.match(await place('ma', 'ma-1', { quantity: 20 }), /no price of SPY is known$/)
+  assert.match(await place('ma', 'ma-1', { quantity: 20 }, 501), /it is worth 10020\.00, of 10000/)
+  assert.equal(await place('ma', 'ma-1', { quantity: 20 }, 500), 'ma-1 open 0')
+  // What is open counts, whoever's it is.
+  assert.match(await place('other', 'other-1', { quantity: 6 }, 500), /hold 26 SPY, of 25 at most$/)
+  assert.match(await place('other', 'other-1', { quantity: 4 }, 600), /hold 14400\.00 of SPY/)
+  assert.equal(await place('other', 'other-1', { quantity: 5 }, 500), 'other-1 open 0')
+  api.tell('ma-1', { status: 'filled', filled: 20, averagePrice: 500 })
+  api.tell('other-1', { status: 'filled', filled: 5, averagePrice: 500 })
+  api.held = [{ symbol: 'SPY', quantity: 25, price: 500 }]
+  assert.match(await place('ma', 'ma-2', { symbol: 'QQQ' }, 751), /hold 20010\.00 in all, of 20000/)
+  assert.equal(await place('ma', 'ma-2', { symbol: 'QQQ' }, 750), 'ma-2 open 0')
+  account.close()
+  account = open(limits)
+  await account.start()
+  for (const n of [3, 4, 5]) {
+    const words = await place('ma', `ma-${n}`, { symbol: 'QQQ', side: 'sell', quantity: 0.1 }, 1)
+    assert.equal(words, `ma-${n} open 0`)
+  }
+  assert.match(await place('ma', 'ma-6', { quantity: 0.1 }, 1), /6 orders within a minute/)
+  // It makes the bot's own position smaller: of another bot's it would open something.
+  const sell = { side: 'sell', quantity: 20 } as const
+  assert.equal(await place('ma', 'ma-6', sell, 500), 'ma-6 open 0')
+  assert.match(await place('other', 'other-2', sell, 500), /6 orders within a minute/)
+  api.tell('ma-6', { status: 'filled', filled: 20, averagePrice: 500 })
+  api.held = [{ symbol: 'SPY', quantity: 5, price: 500 }]
+  await clock.advance(60_000)
+  await turn()
+  api.state = { ...api.state, equity: 900 }
+  await clock.advance(30_000)
+  await turn()
+  assert.equal(account.lostToday, 100)
+  const small = { quantity: 0.1 }
+  assert.match(await place('other', 'other-2', small, 500), /lost 100\.00 today, of 100 at most/)
+  // The next day begins with what is there.
+  await clock.advance(10 * 3_600_000)
+  await turn()
+  assert.equal(account.lostToday, 0)
+  const tomorrow = { ...small, createdAt: clock.now() }
+  assert.equal(await place('other', 'other-2', tomorrow, 500), 'other-2 open 0')
 })
 
 test('a lost stream takes no orders until it tells again, and what happened meanwhile is found', async t => {
@@ -320,7 +418,7 @@ test('a key that is refused ends it; a journal of another account, damaged or in
   }
   const refused = open()
   await assert.rejects(refused.start(), { code: 'AUTH_FAILED' })
-  assert.throws(open, { code: 'ACCOUNT_IN_USE' })
+  assert.throws(() => open(), { code: 'ACCOUNT_IN_USE' })
   refused.close()
   api.listening = async () => {}
   const first = open()
@@ -340,5 +438,5 @@ test('a key that is refused ends it; a journal of another account, damaged or in
   torn.close()
   assert.equal(readFileSync(file, 'utf8'), whole)
   writeFileSync(file, `{"row":"intent"}\n${whole}`)
-  assert.throws(open, { code: 'BAD_STATE', message: /line 1,/ })
+  assert.throws(() => open(), { code: 'BAD_STATE', message: /line 1,/ })
 })

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { ScriptedBroker } from '../../src/testing/scripted-broker.ts'
+import { type TestContext, test } from 'node:test'
+import { systemClock } from '../../src/base/clock.ts'
+import type { AccountInfo } from '../../src/gateway/context.ts'
+import { createKey } from '../../src/gateway/keys.ts'
+import { ScriptedBroker, type ScriptedBrokerOptions } from '../../src/testing/scripted-broker.ts'
 import { cli, emptyDirectory, TICKWIRE } from './child.ts'
 
 const STRATEGY = `import { defineStrategy } from 'tickwire/bot'
@@ -21,14 +24,10 @@ export default defineStrategy({
 })
 `
 
-test('orders go out once over a kill, and kill closes what is held', {
-  timeout: 240_000,
-}, async t => {
+/** A folder, a broker, and children that run against it until the test is over. */
+async function setUp(t: TestContext, options: ScriptedBrokerOptions = {}) {
   const cwd = emptyDirectory()
-  const broker = new ScriptedBroker({
-    seed: 3,
-    faults: { lostReply: 0.1, doubled: 0.2, swapped: 0.2 },
-  })
+  const broker = new ScriptedBroker(options)
   await broker.start()
   const children: ChildProcess[] = []
   t.after(async () => {
@@ -58,6 +57,14 @@ test('orders go out once over a kill, and kill closes what is held', {
       await new Promise(resolve => setTimeout(resolve, 20))
     }
   }
+  return { cwd, broker, env, start, until }
+}
+
+test('orders go out once over a kill, and kill closes what is held', {
+  timeout: 240_000,
+}, async t => {
+  const faults = { lostReply: 0.1, doubled: 0.2, swapped: 0.2 }
+  const { cwd, broker, env, start, until } = await setUp(t, { seed: 3, faults })
   const up = start('up', 'SPY', '--provider', 'simulated', '--rate', '200')
   await until('recording', () => /recording/.test(up.said()), up.said)
   const bot = () => start('bot', 'run', 'flip.mjs', '--symbols', 'SPY', '--broker', 'alpaca')
@@ -96,13 +103,86 @@ test('orders go out once over a kill, and kill closes what is held', {
   assert.equal(JSON.parse(stdout).account, 'alpaca-paper')
 })
 
+test('bots of one account share it, its limits and its switch, in one process', {
+  timeout: 240_000,
+}, async t => {
+  const { cwd, broker, env, start, until } = await setUp(t, { seed: 5 })
+  const bot = (name: string) =>
+    `  - { file: flip.mjs, name: ${name}, symbols: [SPY], broker: alpaca }\n`
+  writeFileSync(
+    join(cwd, 'tickwire.config.yaml'),
+    `accounts:\n  - { broker: alpaca, risk: { maxPosition: 8 } }\nbots:\n${bot('one')}${bot('two')}`,
+  )
+  const keys = join(cwd, '.tickwire', 'gateway-keys.json')
+  mkdirSync(join(cwd, '.tickwire'))
+  const scopes = ['trade', 'admin'] as const
+  const { key } = await createKey(keys, { name: 'desk', scopes, quotas: {} }, systemClock())
+  const args = ['SPY', '--provider', 'simulated', '--rate', '400', '--listen', '0']
+  const { child, said } = start('serve', ...args)
+  await until('both run', () => /one runs on paper at alpaca-paper/.test(said()), said)
+  await until('both run', () => /two runs on paper at alpaca-paper/.test(said()), said)
+  const log = (name: string) => {
+    const file = join(cwd, '.tickwire', 'bots', `${name}.log`)
+    return existsSync(file) ? readFileSync(file, 'utf8') : ''
+  }
+  await until(
+    'one is held up by what the other holds',
+    () => /of the account would hold 10 SPY, of 8 at most/.test(log('one') + log('two')),
+    said,
+  )
+  await until(
+    'each has its own fills',
+    () => ['one', 'two'].every(name => /"did":"fill"/.test(log(name))),
+    said,
+  )
+  for (const { clientId } of broker.desk.orders.values()) assert.match(clientId, /^(one|two)-\d+$/)
+  const url = /(http:\/\/127\.0\.0\.1:\d+)/.exec(said())![1]!
+  const ask = async (method: string, path: string, body?: object) => {
+    const answer = await fetch(`${url}${path}`, {
+      ...{ method, headers: { authorization: `Bearer ${key}` } },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    assert.equal(answer.status, 200)
+    return (await answer.json()) as { killed: object | null; data: AccountInfo[] }
+  }
+  const [account] = (await ask('GET', '/v1/accounts')).data
+  assert.deepEqual(
+    [account!.name, account!.phase, account!.limits],
+    ['alpaca-paper', 'ready', { maxPosition: 8 }],
+  )
+  assert.deepEqual(account!.bots.map(one => one.bot).sort(), ['one', 'two'])
+  // Another process must not send for the same account.
+  const other = await cli(
+    ['bot', 'run', 'flip.mjs', '--name', 'x', '--symbols', 'SPY', '--broker', 'alpaca'],
+    { cwd, env },
+  )
+  assert.equal(other.code, 5, other.stderr)
+  assert.match(other.stderr, /sends the orders of this account/)
+  const { killed } = await ask('POST', '/v1/kill', { why: 'from the page', flatten: true })
+  assert.deepEqual(killed, { why: 'from the page', flatten: true })
+  const isFlat = () => broker.desk.held('SPY') === 0 && broker.desk.open().length === 0
+  await until('killed', () => /no more orders: from the page/.test(said()), said)
+  await until('nothing is held', isFlat, said)
+  const before = broker.desk.orders.size
+  assert.equal((await ask('DELETE', '/v1/kill')).killed, null)
+  await until('orders again', () => broker.desk.orders.size > before, said)
+  child.kill('SIGUSR2')
+  await until('stopped by signal', () => /no more orders: by signal/.test(said()), said)
+  const gone = once(child, 'exit')
+  child.kill('SIGINT')
+  await gone
+  assert.equal([...broker.posts].filter(([, count]) => count > 1).length, 0)
+})
+
 test('what cannot be meant is said, and nothing is sent', async () => {
   const run = ['bot', 'run', 'flip.mjs', '--symbols', 'SPY', '--broker', 'alpaca']
   const keys = { APCA_API_KEY_ID: 'PKANY', APCA_API_SECRET_KEY: 'any' }
   const live = { TICKWIRE_ALPACA_BROKER: 'https://api.alpaca.markets' }
   const cases = [
     { args: run, env: {}, code: 3, words: /needs a key and a secret/ },
+    { args: [...run.slice(0, -1), 'openalgo'], env: {}, code: 3, words: /OpenAlgo needs a key/ },
     { args: [...run, '--live'], env: keys, code: 2, words: /nobody is at the terminal/ },
+    { args: [...run.slice(0, -2), '--live'], env: keys, code: 2, words: /--live needs --broker/ },
     {
       args: [...run, '--live', '--yes'],
       env: keys,

@@ -146,6 +146,36 @@ describe('a WebSocket', () => {
     other.socket.terminate()
   })
 
+  it('hears of orders with the scope trade only, and until its key is revoked', async () => {
+    at = await openTestGateway({ admission: 'keys' })
+    const reader = await at.newKey({ name: 'reader', scopes: ['read'] })
+    const trader = await at.newKey({ name: 'trader', scopes: ['trade'] })
+    const heardBy = async (key: string, headers: Record<string, string> = {}) => {
+      const said: string[] = []
+      const one = new WebSocket(`ws://127.0.0.1:${at.gateway.port}/alpaca/stream`, { headers })
+      let code: number | undefined
+      one.on('message', data => said.push(`${data}`))
+      one.on('close', it => {
+        code = it
+      })
+      await until(() => one.readyState === WebSocket.OPEN)
+      one.send(JSON.stringify({ action: 'auth', key: 'any', secret: key }))
+      await until(() => said.length > 0)
+      return { said: said[0]!, ended: () => code, end: () => one.terminate() }
+    }
+    const refused = await heardBy(reader)
+    assert.match(refused.said, /"unauthorized"/)
+    const alsoRefused = await heardBy('any', { authorization: `Bearer ${reader}` })
+    assert.match(alsoRefused.said, /"unauthorized"/)
+    const taken = await heardBy(trader)
+    assert.match(taken.said, /"authorized"/)
+    await revokeKey(at.keysPath, 'trader', at.clock)
+    await until(() => taken.ended(), 100)
+    assert.equal(taken.ended(), 4401)
+    refused.end()
+    alsoRefused.end()
+  })
+
   it('has the scope, the connections and the symbols its key has', async () => {
     at = await openTestGateway()
     const key = await at.newKey({

@@ -8,7 +8,7 @@ import { silentLog } from '../../src/base/log.ts'
 import { type Feed, openFeed } from '../../src/feed/feed.ts'
 import type { HistoryRequest } from '../../src/flow/contracts.ts'
 import { type AccessOptions, Door } from '../../src/gateway/access.ts'
-import type { GatewayContext } from '../../src/gateway/context.ts'
+import type { AccountsView, GatewayContext } from '../../src/gateway/context.ts'
 import { createKey, type NewKey } from '../../src/gateway/keys.ts'
 import { openRest, type Rest } from '../../src/gateway/rest.ts'
 import { type Gateway, openGateway, type VendorPorts } from '../../src/gateway/serve.ts'
@@ -60,6 +60,7 @@ export async function openTestGateway(
     readonly noHistory?: boolean
     readonly rate?: number
     readonly ports?: VendorPorts
+    readonly accounts?: AccountsView
   } = {},
 ): Promise<TestGateway> {
   const clock = handClock()
@@ -74,7 +75,7 @@ export async function openTestGateway(
   const faults: TestGateway['faults'] = {}
   const store = pastOf(past, faults) as History
   const context: GatewayContext = {
-    ...{ tape, clock, log, isRecording: () => true },
+    ...{ tape, clock, log, accounts: options.accounts, isRecording: () => true },
     feeds: [
       {
         ...{ source: feed.source, capabilities: feed.capabilities, provider },

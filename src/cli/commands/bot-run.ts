@@ -1,4 +1,5 @@
 import { TickwireError } from '../../base/errors.ts'
+import { Accounts } from '../accounts.ts'
 import { runTask } from '../asking.ts'
 import { parseRisk } from '../bot-schema.ts'
 import { type Config, loadConfig, type Surroundings } from '../config.ts'
@@ -6,7 +7,7 @@ import { say } from '../console.ts'
 import { parseSymbols } from '../flags.ts'
 import { dataFolder, tapeFolder } from '../recording.ts'
 import type { BotFlags } from './bot.ts'
-import { AccountDesk, type BrokerFlags, confirmLive } from './bot-account.ts'
+import { type BrokerFlags, confirmLive } from './bot-account.ts'
 import { BotHost, secretUrl } from './bot-host.ts'
 import type { BotJob } from './bot-words.ts'
 import { parameterSets } from './parameters.ts'
@@ -37,6 +38,15 @@ export async function botRun(
       hint: '`tickwire backtest` tries several.',
     })
   }
+  if (flags.live && flags.broker === undefined) {
+    throw new TickwireError(
+      'BAD_OPTION',
+      '--live needs --broker: what is on paper here moves no money',
+      {
+        hint: 'As in --broker alpaca --live.',
+      },
+    )
+  }
   const config = loadConfig(around, { file: flags.config })
   const { allowShort } = flags
   const job: Omit<BotJob, 'beat'> = {
@@ -57,10 +67,12 @@ export async function botRun(
       say(await bot.done)
       return 0
     }
-    await confirmLive(flags, file)
-    const account = new AccountDesk(flags, config, job.folder, around)
+    const { broker, live, yes } = flags
+    if (live) await confirmLive(file, yes)
+    const accounts = new Accounts(config, job.folder, around, say)
+    const account = accounts.open({ broker, live })
     // Whoever has waited long enough for the broker may leave.
-    run.signal.addEventListener('abort', () => account.giveUp())
+    run.signal.addEventListener('abort', () => accounts.giveUp())
     try {
       if (!(await account.start())) return 0
       const { name, kind, isRehearsal } = account
@@ -73,7 +85,7 @@ export async function botRun(
       say(await bot.done)
       return 0
     } finally {
-      account.close()
+      accounts.close()
     }
   })
 }

@@ -20,6 +20,11 @@ import {
 
 async function work(job: BotJob): Promise<void> {
   const { cwd, file, given, cash, seed, risk, paper, folder, account } = job
+  const stop = new AbortController()
+  // Heard from the first moment: who leaves while it is loaded does not say so twice.
+  port.on('message', (told: ToBot) => {
+    if (told.type === 'stop') stop.abort()
+  })
   const strategy = await loadStrategy(file, cwd)
   const params = paramsOf(strategy, given)
   const symbols = (job.symbols ?? strategy.symbols ?? []).map(symbol => symbol.toUpperCase())
@@ -30,7 +35,6 @@ async function work(job: BotJob): Promise<void> {
   post({ type: 'loaded', name })
   await heard('go')
   const tape = await followFileTape({ folder: job.tape })
-  const stop = new AbortController()
   const beat = new Float64Array(job.beat)
   const start = account ? (account.kind === 'live' ? 'LIVE' : `PAPER at ${account.name}`) : 'PAPER'
   let nature = start
@@ -73,7 +77,6 @@ async function work(job: BotJob): Promise<void> {
       if (told.type === 'settled') runner.settle(told.n)
       else if (told.type === 'told') runner.hear(told.order)
       else if (told.type === 'command') runner.command(told.what)
-      else if (told.type === 'stop') stop.abort()
       else if (told.type === 'end') resolve()
     })
   })

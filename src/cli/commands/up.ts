@@ -1,7 +1,8 @@
 import { openApp } from '../../app/app.ts'
 import type { Tape } from '../../tape/tape.ts'
+import { Accounts } from '../accounts.ts'
 import { Board } from '../board.ts'
-import { startBots } from '../bots.ts'
+import { liveBots, startBots } from '../bots.ts'
 import { type Config, type Surroundings, surroundings } from '../config.ts'
 import { createLog, describeError, say, screenOf } from '../console.ts'
 import { bannerOfAll, chooseFeeds, requestOfAll, statsOf, titleOf } from '../feeds.ts'
@@ -15,6 +16,7 @@ import { Run } from '../run.ts'
 import { ServersState, serversOf } from '../servers.ts'
 import { gatewayOf, type Listen, type PortFlags, ServingState } from '../serving.ts'
 import { countEvents, summary } from '../summary.ts'
+import { confirmLive } from './bot-account.ts'
 import { conclude, lineWriter, outputOf, resolveConfig, type StreamFlags } from './stream.ts'
 
 /** Time between two pictures, ms. */
@@ -31,6 +33,8 @@ export interface UpFlags extends StreamFlags {
   readonly data?: string
   /** False: in memory only, neither recorded nor stored. */
   readonly record?: boolean
+  /** Bots whose orders move money start without a question. */
+  readonly yes?: boolean
 }
 
 /**
@@ -55,13 +59,16 @@ export async function up(
       ...{ kinds: ['trades', 'quotes'], fallback: 'simulated', someSymbols: true, told },
     })
   const feeds = choose(config)
+  const withMoney = liveBots(config)
+  if (withMoney.length > 0) await confirmLive(withMoney.join(', '), flags.yes)
   const run = new Run()
   const log = createLog(config, around.env)
   const data = dataFolder(config, undefined, around)
   const record = flags.record === false ? undefined : recordOf(config, flags.tape, around)
   const gateway = isServing ? gatewayOf(config, flags, around) : undefined
+  const accounts = new Accounts(config, data, around, told)
   const app = await openApp({
-    ...{ feeds: feeds.map(feed => feed.app), tapeCapacity: config.tape.capacity, log },
+    ...{ feeds: feeds.map(feed => feed.app), tapeCapacity: config.tape.capacity, log, accounts },
     ...(gateway && { gateway }),
     ...(record && {
       record: { ...record, optional: true },
@@ -73,7 +80,7 @@ export async function up(
   const storing = record && new StoringState(app, shortPath(data, around.cwd))
   const servers = new ServersState(app)
   const place = record && app.isRecording ? { folder: data, tape: record.folder } : undefined
-  const bots = startBots(config, place, around, told)
+  const bots = startBots(config, place, around, told, accounts)
   const serving = gateway && new ServingState(app, gateway)
   if (gateway) {
     const read = () => {

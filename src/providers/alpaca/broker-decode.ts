@@ -82,6 +82,7 @@ export function decodeAccount(value: unknown): AccountState {
 const POSITION = z.looseObject({
   ...{ symbol: z.string().min(1), qty: NUMBER, side: z.enum(['long', 'short']) },
   asset_class: z.string().optional(),
+  current_price: NUMBER.nullish(),
 })
 
 /** Pairs have no slash in positions. https://docs.alpaca.markets/docs/crypto-trading */
@@ -89,9 +90,10 @@ const PAIR = /^(\w{2,})(USDT|USDC|USD|BTC)$/
 
 /** @throws ZodError */
 export function decodePosition(value: unknown): BrokerPosition {
-  const { symbol, qty, side, asset_class } = POSITION.parse(value)
+  const { symbol, qty, side, asset_class, current_price: price } = POSITION.parse(value)
   const quantity = side === 'short' ? -Math.abs(qty) : qty
-  return { symbol: asset_class === 'crypto' ? symbol.replace(PAIR, '$1/$2') : symbol, quantity }
+  const name = asset_class === 'crypto' ? symbol.replace(PAIR, '$1/$2') : symbol
+  return { symbol: name, quantity, ...(price && { price }) }
 }
 
 const UPDATE = z.looseObject({ event: z.string(), order: z.unknown() })

@@ -151,7 +151,10 @@ function oneOf<T extends string | number>(name: string, value: T, known: readonl
 }
 
 /** @throws BAD_OPTION */
-function restBase({ url = OPENALGO_URL, restUrl }: OpenAlgoOptions): string {
+export function restBase({
+  url = OPENALGO_URL,
+  restUrl,
+}: Pick<OpenAlgoOptions, 'url' | 'restUrl'>): string {
   if (restUrl !== undefined) {
     const base = URL.canParse(restUrl) ? new URL(restUrl) : undefined
     const isRight =
