@@ -16,6 +16,9 @@ import { pathToFileURL } from 'node:url'
 /** How long a server may take to come up, or to answer: a busy machine must not leave a suite out. */
 const PATIENCE_MS = 20_000
 
+/** A network that swallows everything must not hold the suites for ever. */
+const INSTALL_MS = 240_000
+
 const USUAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres'
 const USUAL_REDIS = 'redis://127.0.0.1:6379'
 
@@ -345,9 +348,8 @@ function install(names) {
   }
   console.log(`installing ${packages.join(', ')}`)
   const apt = [...(isRoot ? [] : ['sudo']), 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get']
-  const run = (...args) =>
-    spawnSync(apt[0], [...apt.slice(1), ...args], { stdio: ['inherit', 'ignore', 'inherit'] })
-      .status
+  const settings = { stdio: ['inherit', 'ignore', 'inherit'], timeout: INSTALL_MS }
+  const run = (...args) => spawnSync(apt[0], [...apt.slice(1), ...args], settings).status
   // What one source of several lacks may be in another, or here already: the second command tells.
   run('update', '-qq')
   // Somebody else may be installing just now.

@@ -181,7 +181,7 @@ Examples:
   tickwire tape verify ./monday --json`
 
 const SIM_HELP = `
-Speaks the protocols of Alpaca, or with --venue those of Polygon or a TWS, stream and REST, on 127.0.0.1: point any bot
+Speaks the protocol of Alpaca, or with --venue another's, stream and REST, on 127.0.0.1: point any bot
 at the address it prints. Prices are SIMULATED. One connection per key and feed, as at the venue; at Alpaca the slot of a
 connection that was cut without a closing handshake stays taken for --hold. The fault menu is in docs/testing.md.
 
