@@ -1,12 +1,22 @@
 const NONE = '–'
 
+/** By decimals: making one for each number would cost more than all the rest of a line. */
+const prices = new Map<number, Intl.NumberFormat>()
+
+function formatOf(digits: number): Intl.NumberFormat {
+  let format = prices.get(digits)
+  if (!format) {
+    const both = { minimumFractionDigits: digits, maximumFractionDigits: digits }
+    format = new Intl.NumberFormat('en-US', both)
+    prices.set(digits, format)
+  }
+  return format
+}
+
 /** A price with the decimals of its symbol, so that columns stand still. */
 export function price(value: number | undefined, digits: number): string {
   if (value === undefined) return NONE
-  return value.toLocaleString('en-US', {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  })
+  return formatOf(digits).format(value)
 }
 
 export function signed(value: number | undefined, digits: number): string {
@@ -23,6 +33,10 @@ const UNITS = [
   [1e4, 'K'],
 ] as const
 
+const [SMALL, MIDDLE, WHOLE] = [4, 2, 0].map(
+  digits => new Intl.NumberFormat('en-US', { maximumFractionDigits: digits }),
+) as [Intl.NumberFormat, Intl.NumberFormat, Intl.NumberFormat]
+
 /** Shares or coins, short: `12.4K`, `3.51M`. */
 export function amount(value: number | undefined): string {
   if (value === undefined) return NONE
@@ -31,9 +45,7 @@ export function amount(value: number | undefined): string {
     const scaled = value / (unit === 'K' ? 1e3 : least)
     return `${scaled.toFixed(scaled < 100 ? 2 : 1)}${unit}`
   }
-  return value.toLocaleString('en-US', {
-    maximumFractionDigits: value < 10 ? 4 : value < 1_000 ? 2 : 0,
-  })
+  return (value < 10 ? SMALL : value < 1_000 ? MIDDLE : WHOLE).format(value)
 }
 
 /** How long ago, ms: `0.4 s` would flicker, so whole seconds. */

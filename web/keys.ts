@@ -1,3 +1,4 @@
+import { items } from './list.ts'
 import { nextTheme, SCHEMES, scheme, setScheme } from './settings.ts'
 import {
   dialog,
@@ -8,10 +9,8 @@ import {
   setInterval,
   show,
   steer,
-  tab,
   togglePanel,
   toggleStudy,
-  watch,
 } from './state.ts'
 import { STUDIES } from './view.ts'
 import { INTERVALS } from './wire.ts'
@@ -87,11 +86,7 @@ export function listenToKeys(): void {
 
 /** In the order that is on show. */
 function step(by: number): void {
-  const shown = [...document.querySelectorAll<HTMLElement>('[data-row]')].map(it => it.dataset.row!)
-  const list = shown.length > 0 ? shown : watch.value
+  const list = items.value.flatMap(({ kind, name }) => (kind === 'symbol' ? [name] : []))
   const next = list[list.indexOf(focus.value) + by]
-  if (next === undefined) return
-  show(next)
-  if (tab.value === 'watch')
-    document.querySelector(`[data-row="${CSS.escape(next)}"]`)?.scrollIntoView({ block: 'nearest' })
+  if (next !== undefined) show(next)
 }

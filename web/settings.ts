@@ -1,4 +1,4 @@
-import { effect, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 
 /*
  * What this browser remembers of whoever looks: how the page looks, and what they have given a name.
@@ -54,6 +54,23 @@ export function dress(): void {
     document.documentElement.dataset.theme = theme.value
     document.documentElement.dataset.scheme = scheme.value
   })
+}
+
+const dressed = computed(() => {
+  void theme.value
+  void scheme.value
+  return new Map<string, string>()
+})
+
+/** A colour of the page, for what is painted on a canvas; who asks in an effect is called again when it is another one. */
+export function colour(name: string): string {
+  const known = dressed.value
+  let text = known.get(name)
+  if (text === undefined) {
+    text = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
+    known.set(name, text)
+  }
+  return text
 }
 
 /** What has been given a name: the words of a list or of a whole view, as they stand in the address. */

@@ -19,17 +19,20 @@ import type {
   Prints,
   ReplayOrder,
   Row,
+  Spark,
   Status,
   ToPage,
   ToWorker,
 } from './wire.ts'
 
 /*
- * What the page shows, and how it comes here: once a frame, at most every 60 ms, the worker is asked what has changed.
+ * What the page shows, and how it comes here: once a frame, at most every 100 ms, the worker is asked what has changed.
  * A hidden page has no frames, and asks for nothing.
  */
 
-const FRAME_MS = 60
+const FRAME_MS = 100
+/** As many as the worker keeps. */
+const KEPT_PRINTS = 300
 
 export const status = signal<Status>({
   ...{ state: 'connecting', needsKey: false, sources: [], hasBooks: false, offsetMs: 0 },
@@ -50,6 +53,17 @@ export function rowOf(symbol: string): Signal<Row | undefined> {
     rows.set(symbol, row)
   }
   return row
+}
+
+const sparks = new Map<string, Signal<Spark | undefined>>()
+
+export function sparkOf(symbol: string): Signal<Spark | undefined> {
+  let spark = sparks.get(symbol)
+  if (!spark) {
+    spark = signal<Spark | undefined>(undefined)
+    sparks.set(symbol, spark)
+  }
+  return spark
 }
 
 const first = viewOf(location.search)
@@ -73,6 +87,15 @@ export const zone = computed(() => {
   return zoneChoice.value === 'exchange' ? exchange : 'UTC'
 })
 
+const narrow = matchMedia('(max-width: 759px)')
+const medium = matchMedia('(max-width: 1560px)')
+const roomNow = () => (narrow.matches ? 'narrow' : medium.matches ? 'medium' : 'wide')
+/** What the screen has room for: a phone, most screens, a wide one. As the stylesheet has it. */
+export const room = signal<'narrow' | 'medium' | 'wide'>(roomNow())
+for (const query of [narrow, medium]) {
+  query.addEventListener('change', () => void (room.value = roomNow()))
+}
+
 /** Of a phone: what is on show. */
 export const tab = signal<'watch' | 'chart' | 'trades' | 'book' | 'health'>('watch')
 export const dialog = signal<'none' | 'help' | 'palette' | 'inspector'>('none')
@@ -88,6 +111,13 @@ let received: ToPage | undefined
 let ticket = 0
 let inspected: ((answer: Inspected) => void) | undefined
 const searches = new Map<number, (found: Found) => void>()
+
+const painters = new Set<(at: number) => void>()
+
+/** Called in each frame, after what has changed is there: the page has no other loop. */
+export function onFrame(paint: (at: number) => void): void {
+  painters.add(paint)
+}
 
 /** The chart paints by itself. */
 export function onChart(listener: ChartListener): void {
@@ -122,12 +152,13 @@ function frame(at: number): void {
     batch(() => {
       if (patch.status) status.value = patch.status
       for (const row of patch.rows ?? []) rowOf(row.symbol).value = row
+      for (const spark of patch.sparks ?? []) sparkOf(spark.symbol).value = spark
       if (patch.watch) {
         // The gateway's own, where nothing was asked for.
         if (!first.groups && !isReady.value) setGroups([{ name: '', symbols: patch.watch }])
         isReady.value = true
       }
-      if (patch.prints) prints.value = patch.prints
+      if (patch.prints) prints.value = joined(prints.peek(), patch.prints)
       if (patch.ladder) ladder.value = patch.ladder
       if (patch.health) health.value = patch.health
     })
@@ -135,10 +166,17 @@ function frame(at: number): void {
   }
   const second = Math.floor((Date.now() + status.value.offsetMs) / 1_000) * 1_000
   if (second !== now.value) now.value = second
+  for (const paint of painters) paint(at)
   if (isAwaiting || at - askedAt < FRAME_MS) return
   isAwaiting = true
   askedAt = at
   tell({ type: 'frame' })
+}
+
+/** The newest of both. */
+function joined(before: Prints | undefined, news: Prints): Prints {
+  if (news.isWhole || before?.symbol !== news.symbol) return news
+  return { ...news, list: [...news.list, ...before.list].slice(0, KEPT_PRINTS) }
 }
 
 /** Shows a symbol; one that is not in the list is added. */
@@ -231,6 +269,11 @@ export function inspect(source: string, after: number): Promise<Inspected> {
   return new Promise(resolve => {
     inspected = resolve
   })
+}
+
+/** Lines of the list that somebody can see. */
+export function see(symbols: readonly string[]): void {
+  tell({ type: 'sight', symbols })
 }
 
 /** Steers a recording. */

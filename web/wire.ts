@@ -12,6 +12,8 @@ export type ToWorker =
   | { readonly type: 'focus'; readonly symbol: string; readonly interval: ChartInterval }
   /** What has changed since the last time? Answered with one patch. */
   | { readonly type: 'frame' }
+  /** Lines of the list that are in sight: their news come with each patch, those of the others once a second. */
+  | { readonly type: 'sight'; readonly symbols: readonly string[] }
   /** Nobody looks: what is only to look at need not come. */
   | { readonly type: 'hidden'; readonly isHidden: boolean }
   | { readonly type: 'search'; readonly text: string; readonly ticket: number }
@@ -36,6 +38,7 @@ export interface Patch {
   /** In the order of the list. */
   readonly watch?: readonly string[] | undefined
   readonly rows?: readonly Row[] | undefined
+  readonly sparks?: readonly Spark[] | undefined
   readonly chart?: ChartPatch | undefined
   readonly prints?: Prints | undefined
   readonly ladder?: Ladder | undefined
@@ -90,12 +93,16 @@ export interface Row {
   readonly ask: number | undefined
   readonly askSize: number | undefined
   readonly volume: number | undefined
-  /** Closes of the last hour's minutes. */
-  readonly spark: readonly number[]
   /** When something last came, epoch ms by the gateway's clock. */
   readonly at: number | undefined
   /** Of its exchange: `America/New_York`. */
   readonly zone: string | undefined
+}
+
+/** Closes of the last hour's minutes. */
+export interface Spark {
+  readonly symbol: string
+  readonly closes: readonly number[]
 }
 
 /** A candle; `time` is its left edge, epoch ms. */
@@ -161,6 +168,8 @@ export type Print =
 
 export interface Prints {
   readonly symbol: string
+  /** All there are, or those that are new. */
+  readonly isWhole: boolean
   /** Newest first. */
   readonly list: readonly Print[]
   /** How many there have been. */

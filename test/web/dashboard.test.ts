@@ -226,6 +226,30 @@ describe('the dashboard', { skip: noChromium }, () => {
     await close()
   })
 
+  it('has the lines of a long list that are in sight, and brings the chosen one there', async () => {
+    const others = Array.from({ length: 150 }, (_, i) => `X${i}`)
+    const { page, close } = await openPage(browser, { query: `?watch=SPY,${others.join(',')}` })
+    await lives(page)
+    // Takes of the list's room when it comes.
+    await page.locator('.health .card[data-state]').waitFor()
+    assert.ok((await page.locator('[data-row]').count()) < 60)
+    assert.equal(await page.locator('.watch [aria-rowcount="152"]').count(), 1)
+    for (let i = 0; i < 100; i++) await page.keyboard.press('j')
+    await page.locator('[data-row="X99"][aria-selected="true"][aria-rowindex="102"]').waitFor()
+    const isInside = `(() => {
+      const of = it => document.querySelector(it).getBoundingClientRect()
+      const [box, row] = [of('.watch .scroll'), of('[data-row="X99"]')]
+      return row.top >= box.top && row.bottom <= box.bottom
+    })()`
+    let tries = 0
+    while (!(await page.evaluate(isInside))) {
+      assert.ok(tries++ < 200, 'the chosen line stays out of sight')
+      await page.waitForTimeout(50)
+    }
+    await row(page, 'SPY').waitFor({ state: 'detached' })
+    await close()
+  })
+
   it('tells times in UTC, of this machine and of the exchange', async () => {
     const { page, close } = await openPage(browser)
     await lives(page)
@@ -288,7 +312,7 @@ describe('the dashboard', { skip: noChromium }, () => {
   it('keeps what it has of the past while that cannot be had, and says why', async () => {
     const { page, kit, close } = await openPage(browser)
     await lives(page)
-    const volume = row(page, 'SPY').locator('td').nth(6)
+    const volume = row(page, 'SPY').locator('.volume')
     const tape = kit.context.tape as Tape
     const before = await volume.innerText()
     const history = { ...kit.context }.history

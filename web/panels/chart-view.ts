@@ -16,6 +16,7 @@ import {
   type UTCTimestamp,
 } from 'lightweight-charts'
 import { clock, day } from '../format.ts'
+import { colour } from '../settings.ts'
 import type { Study } from '../view.ts'
 import type { ChartPatch, GapSpan, Mark, Point } from '../wire.ts'
 import { Hatch } from './hatch.ts'
@@ -109,7 +110,11 @@ export class ChartView {
     this.#marks = patch.marks
     this.#key = key
     if (patch.isWhole) this.#subject = { symbol, source, before }
-    if (patch.isWhole || areGapsNew) {
+    // The library puts nothing between bars that are there: what trades late may make one.
+    const isBetween = patch.points.some(
+      ({ time }) => this.#newest && time < this.#newest.time && !this.#points.has(time),
+    )
+    if (patch.isWhole || areGapsNew || isBetween) {
       if (patch.isWhole) this.#points.clear()
       for (const point of patch.points) this.#points.set(point.time, point)
       this.#whole(patch.digits)
@@ -319,10 +324,6 @@ export class ChartView {
 }
 
 const timeOf = ({ time }: Point) => (time / 1_000) as UTCTimestamp
-
-/** A colour of the page. */
-const colour = (name: string) =>
-  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
 
 const coloursOf = () => ({
   ...{ upForming: colour('up-forming'), downForming: colour('down-forming') },

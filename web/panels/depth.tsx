@@ -1,7 +1,7 @@
-import { effect } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { amount, price } from '../format.ts'
-import { scheme, theme } from '../settings.ts'
+import { colour } from '../settings.ts'
 import { focus, ladder, rowOf } from '../state.ts'
 import type { Ladder } from '../wire.ts'
 import { Nature } from './top-bar.tsx'
@@ -13,15 +13,13 @@ const FOOT = 14
 export function DepthPanel() {
   const canvas = useRef<HTMLCanvasElement>(null)
   useEffect(() => {
-    const draw = () => canvas.current && paint(canvas.current, ladder.peek())
-    const stop = effect(() => {
-      // What is painted on a canvas is painted again in other colours.
-      void theme.value
-      void scheme.value
-      void ladder.value
-      draw()
+    const size = signal({ width: 0, height: 0 })
+    const stop = effect(() => paint(canvas.current!, size.value, ladder.value))
+    // Asked while it paints, the canvas would have the whole page laid out.
+    const sized = new ResizeObserver(([entry]) => {
+      const { width, height } = entry!.contentRect
+      size.value = { width, height }
     })
-    const sized = new ResizeObserver(draw)
     sized.observe(canvas.current!)
     return () => {
       stop()
@@ -50,8 +48,12 @@ export function DepthPanel() {
 const sum = (levels: Ladder['bids']) => levels.reduce((all, [, size]) => all + size, 0)
 const words = ({ bids, asks }: Ladder) => `${amount(sum(bids))} / ${amount(sum(asks))}`
 
-function paint(canvas: HTMLCanvasElement, book: Ladder | undefined): void {
-  const { clientWidth: width, clientHeight: height } = canvas
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+function paint(canvas: HTMLCanvasElement, { width, height }: Size, book: Ladder | undefined): void {
   const ratio = devicePixelRatio
   if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio)
   if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio)
@@ -67,8 +69,6 @@ function paint(canvas: HTMLCanvasElement, book: Ladder | undefined): void {
   const most = Math.max(sum(within(book.bids, mid, reach)), sum(within(book.asks, mid, reach)))
   const x = (at: number) => ((at - mid + reach) / (2 * reach)) * width
   const y = (total: number) => (height - FOOT) * (1 - total / (most * 1.06))
-  const style = getComputedStyle(canvas)
-  const colour = (name: string) => style.getPropertyValue(`--${name}`)
   for (const [levels, name, end] of [
     [book.bids, 'up', 0],
     [book.asks, 'down', width],

@@ -119,14 +119,11 @@ function Levels({ bids, asks, digits, last, step }: LevelsProps) {
           }
           const { side, index, line } = row
           return (
-            <tr class={side} key={index}>
-              <td class="size">
-                {line && (
-                  <i
-                    aria-hidden="true"
-                    style={{ width: `${((line[2] / most) * 100).toFixed(1)}%` }}
-                  />
-                )}
+            <tr class={side} key={i}>
+              <td
+                class="size"
+                style={{ backgroundSize: `${(((line?.[2] ?? 0) / most) * 100).toFixed(1)}% 18px` }}
+              >
                 {line ? amount(line[1]) : ''}
               </td>
               <td class={side === 'bid' ? 'up' : side === 'ask' ? 'down' : 'soft'}>

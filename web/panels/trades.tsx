@@ -1,12 +1,15 @@
 import { signal } from '@preact/signals'
-import { useRef } from 'preact/hooks'
+import { useMemo, useRef } from 'preact/hooks'
 import { amount, clock, placeOf, price } from '../format.ts'
-import { focus, prints, rowOf, zone } from '../state.ts'
+import { focus, prints, room, rowOf, zone } from '../state.ts'
 import type { Print, Prints } from '../wire.ts'
 import { Nature } from './top-bar.tsx'
+import { type Sight, useSight } from './window.ts'
 
-/** Rows that are on the page at once; older ones are in the past. */
-const SHOWN = 120
+/** Rows above and below those in sight, for whoever scrolls. */
+const SPARE = 6
+/** Of what is told between trades, pixels: two lines; where it is longer, the pointer on it has all of it. */
+const NOTE_HEIGHT = 38
 const SIZES = [0, 10, 100, 1_000, 10_000] as const
 /** So many times the usual size is large. */
 const LARGE = 8
@@ -16,14 +19,13 @@ const least = signal<number>(0)
 export function Trades() {
   const held = useRef<Prints | undefined>(undefined)
   const isHeld = useRef(signal(false)).current
-  const box = useRef<HTMLDivElement>(null)
+  const { box, sight, onScroll } = useSight()
   const live = prints.value?.symbol === focus.value ? prints.value : undefined
   if (!isHeld.value || held.current?.symbol !== live?.symbol) held.current = live
   const { list = [], count = 0 } = held.current ?? {}
   const newer = (live?.count ?? 0) - count
-  const shown = list
-    .filter(print => print.kind === 'note' || print.size >= least.value)
-    .slice(0, SHOWN)
+  const all = list.filter(print => print.kind === 'note' || print.size >= least.value)
+  const { above, shown, below } = partOf(all, room.value === 'narrow' ? 26 : 20, sight.value)
   const large = usualSize(list) * LARGE
   const digits = rowOf(focus.value).value?.digits ?? 2
   return (
@@ -48,24 +50,34 @@ export function Trades() {
         ref={box}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
         tabIndex={0}
-        onScroll={event => void (isHeld.value = event.currentTarget.scrollTop > 4)}
+        onScroll={event => {
+          isHeld.value = event.currentTarget.scrollTop > 4
+          onScroll()
+        }}
       >
-        <table>
+        <table aria-rowcount={all.length + 1}>
           <thead>
             <tr>
-              <th>Time {placeOf(zone.value)}</th>
+              <th class="time">Time {placeOf(zone.value)}</th>
               <th>Price</th>
-              <th>Size</th>
-              <th>At</th>
+              <th class="size">Size</th>
+              <th class="place">At</th>
             </tr>
           </thead>
           <tbody>
+            <Room key="above" height={above} />
             {shown.map(print => (
-              <PrintLine key={print.key} print={print} digits={digits} large={large} />
+              <PrintLine
+                key={print.key}
+                print={print}
+                digits={digits}
+                isLarge={print.kind === 'trade' && print.size >= large}
+              />
             ))}
+            <Room key="below" height={below} />
           </tbody>
         </table>
-        {shown.length === 0 && (
+        {all.length === 0 && (
           <p class="empty">No trade {list.length > 0 ? 'of this size' : 'yet'}.</p>
         )}
       </div>
@@ -85,18 +97,36 @@ export function Trades() {
   )
 }
 
+/** Stands for rows that are out of sight. */
+function Room({ height }: { height: number }) {
+  if (height === 0) return null
+  return (
+    <tr class="room">
+      <td style={{ height: `${height}px` }} />
+    </tr>
+  )
+}
+
 interface LineProps {
   readonly print: Print
   readonly digits: number
-  readonly large: number
+  readonly isLarge: boolean
 }
 
-function PrintLine({ print, digits, large }: LineProps) {
+/** What has been printed stays as it is: new ones above it are no reason to make it anew. */
+function PrintLine({ print, digits, isLarge }: LineProps) {
+  const where = zone.value
+  return useMemo(() => lineOf(print, digits, isLarge, where), [print, digits, isLarge, where])
+}
+
+function lineOf(print: Print, digits: number, isLarge: boolean, where: string) {
   if (print.kind === 'note') {
     return (
       <tr class={print.isGap ? 'note gap' : 'note'}>
-        <td colSpan={4}>
-          {clock(print.at, zone.value)} {print.text}
+        <td colSpan={4} title={print.text}>
+          <p>
+            {clock(print.at, where)} {print.text}
+          </p>
         </td>
       </tr>
     )
@@ -104,8 +134,8 @@ function PrintLine({ print, digits, large }: LineProps) {
   const { at, size, exchange, tick, isRepaired } = print
   const word = tick > 0 ? 'up' : tick < 0 ? 'down' : ''
   return (
-    <tr class={size >= large ? 'large' : ''}>
-      <td class="soft">{clock(at, zone.value, true)}</td>
+    <tr class={isLarge ? 'large' : ''}>
+      <td class="soft">{clock(at, where, true)}</td>
       <td class={word}>
         <i aria-hidden="true">{tick > 0 ? '▲' : tick < 0 ? '▼' : ''}</i>{' '}
         {price(print.price, digits)}
@@ -116,6 +146,19 @@ function PrintLine({ print, digits, large }: LineProps) {
       </td>
     </tr>
   )
+}
+
+/** What of the prints is in sight, and the room of those above and below, pixels. */
+function partOf(all: readonly Print[], tradeHeight: number, { top, height }: Sight) {
+  const heightOf = ({ kind }: Print) => (kind === 'note' ? NOTE_HEIGHT : tradeHeight)
+  const spare = SPARE * tradeHeight
+  let [from, above] = [0, 0]
+  while (from < all.length && above + heightOf(all[from]!) <= top - spare)
+    above += heightOf(all[from++]!)
+  let [to, end] = [from, above]
+  while (to < all.length && end < top + height + spare) end += heightOf(all[to++]!)
+  const below = all.slice(to).reduce((sum, print) => sum + heightOf(print), 0)
+  return { above, shown: all.slice(from, to), below }
 }
 
 function usualSize(list: readonly Print[]): number {

@@ -1,16 +1,18 @@
-import { signal } from '@preact/signals'
-import { Fragment } from 'preact'
-import { useRef } from 'preact/hooks'
+import { effect, useComputed } from '@preact/signals'
+import { useEffect, useMemo } from 'preact/hooks'
+import { Flash } from '../flash.ts'
 import { age, amount, price, signed } from '../format.ts'
+import { type Column, freeze, items, order, sortBy, spreadOf } from '../list.ts'
 import { lists } from '../settings.ts'
 import {
   dialog,
   focus,
-  groups,
   isReady,
   now,
   remove,
+  room,
   rowOf,
+  see,
   setGroups,
   show,
   status,
@@ -19,43 +21,70 @@ import {
 } from '../state.ts'
 import { viewOf } from '../view.ts'
 import type { Row } from '../wire.ts'
+import { Spark } from './spark.tsx'
 import { Nature } from './top-bar.tsx'
+import { type Width, widths } from './widths.ts'
+import { useSight } from './window.ts'
 
-type Column = 'symbol' | 'last' | 'change' | 'percent' | 'bid' | 'ask' | 'spread' | 'volume' | 'age'
+/** Rows above and below those in sight, for whoever scrolls. */
+const SPARE = 4
 
-const COLUMNS: readonly (readonly [Column, string, string?])[] = [
-  ['symbol', 'Symbol'],
-  ['last', 'Last'],
-  ['change', 'Change', 'wider'],
-  ['percent', '%'],
-  ['bid', 'Bid', 'wide'],
-  ['ask', 'Ask', 'wide'],
-  ['spread', 'Spread', 'wider'],
-  ['volume', 'Volume', 'wide'],
-]
-
-/** Of a row that nothing is known of yet, the last. */
-const NOTHING = Number.NEGATIVE_INFINITY
-const VALUES: Readonly<Record<Column, (row: Row) => number | string>> = {
-  symbol: row => row.symbol,
-  last: row => row.last ?? NOTHING,
-  change: row => row.change ?? NOTHING,
-  percent: row => row.percent ?? NOTHING,
-  bid: row => row.bid ?? NOTHING,
-  ask: row => row.ask ?? NOTHING,
-  spread: row => spreadOf(row) ?? NOTHING,
-  volume: row => row.volume ?? NOTHING,
-  age: row => row.at ?? NOTHING,
+interface Shape {
+  readonly name: Column | 'trend' | 'remove'
+  readonly title: string
+  /** On which screens it is shown. */
+  readonly on: 'all' | 'medium' | 'wide'
+  readonly width: Width
 }
 
-const order = signal<{ readonly by: Column; readonly isDown: boolean } | undefined>(undefined)
-/** While the pointer is on the list nothing moves away under it. */
-const frozen = signal<readonly string[] | undefined>(undefined)
+const SHAPES: readonly Shape[] = [
+  { name: 'symbol', title: 'Symbol', on: 'all', width: 'symbol' },
+  { name: 'last', title: 'Last', on: 'all', width: 'last' },
+  { name: 'change', title: 'Change', on: 'wide', width: 'change' },
+  { name: 'percent', title: '%', on: 'all', width: 'percent' },
+  { name: 'bid', title: 'Bid', on: 'medium', width: 'quote' },
+  { name: 'ask', title: 'Ask', on: 'medium', width: 'quote' },
+  { name: 'spread', title: 'Spread', on: 'wide', width: 'spread' },
+  { name: 'volume', title: 'Volume', on: 'medium', width: 'volume' },
+  { name: 'trend', title: 'Hour', on: 'all', width: 'trend' },
+  { name: 'age', title: 'Age', on: 'all', width: 'age' },
+  { name: 'remove', title: 'Remove', on: 'medium', width: 'remove' },
+]
+
+/** What has room. */
+const shapesOf = () =>
+  SHAPES.filter(
+    ({ on }) =>
+      on === 'all' || room.value === 'wide' || (on === 'medium' && room.value === 'medium'),
+  )
 
 export function Watchlist() {
-  const symbols = frozen.value?.filter(it => watch.value.includes(it)) ?? sorted()
-  // What was added while the list stands still comes last.
-  const all = [...symbols, ...watch.value.filter(it => !symbols.includes(it))]
+  const { box, sight, onScroll } = useSight()
+  const shapes = shapesOf()
+  const height = room.value === 'narrow' ? 40 : 26
+  // The heading of the table takes a row, and stays where it is.
+  const { top, height: seen } = sight.value
+  const all = items.value
+  const from = Math.max(0, Math.floor(top / height) - SPARE)
+  const to = Math.min(all.length, Math.ceil((top + seen) / height) + SPARE)
+  const shown = all.slice(from, to)
+  const symbols = shown.flatMap(({ kind, name }) => (kind === 'symbol' ? [name] : []))
+  const key = symbols.join(',')
+  useEffect(() => {
+    see(symbols)
+    return effect(() => {
+      for (const symbol of symbols) widths.fit(rowOf(symbol).value)
+    })
+  }, [key])
+  // What is chosen by keys may be out of sight.
+  const at = all.findIndex(({ name, kind }) => kind === 'symbol' && name === focus.value)
+  useEffect(() => {
+    const scrolled = box.current!
+    const { scrollTop, clientHeight } = scrolled
+    // One more than needed, to show that it goes on.
+    const least = (at + 3) * height - clientHeight
+    if (at >= 0) scrolled.scrollTop = Math.max(least, Math.min(scrollTop, at * height))
+  }, [focus.value])
   return (
     <section class="panel watch" aria-label="Watchlist">
       <div class="head">
@@ -68,44 +97,43 @@ export function Watchlist() {
       </div>
       <div
         class="scroll"
+        ref={box}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
         tabIndex={0}
-        onPointerEnter={() => void (frozen.value = sorted())}
-        onPointerLeave={() => void (frozen.value = undefined)}
+        onScroll={onScroll}
+        onPointerEnter={() => freeze(true)}
+        onPointerLeave={() => freeze(false)}
       >
-        <table>
+        <table aria-rowcount={all.length + 1} style={{ '--row': `${height}px` }}>
+          <colgroup>
+            {shapes.map(({ name, width }) => (
+              <col key={name} style={{ width: widths.of(width) }} />
+            ))}
+          </colgroup>
           <thead>
-            <tr>
-              {COLUMNS.map(([name, title, extra]) => (
-                <Heading name={name} title={title} extra={extra} />
+            <tr aria-rowindex={1}>
+              {shapes.map(shape => (
+                <Heading key={shape.name} {...shape} />
               ))}
-              <th class="trend">Hour</th>
-              <Heading name="age" title="Age" extra={undefined} />
-              <th class="wide">
-                <span class="hidden">Remove</span>
-              </th>
             </tr>
           </thead>
           <tbody>
-            {groups.value.map(({ name, symbols }) => (
-              <Fragment key={`~${name}`}>
-                {name !== '' && (
-                  <tr class="heading">
-                    <th colSpan={11} scope="rowgroup">
-                      {name}
-                    </th>
-                  </tr>
-                )}
-                {all
-                  .filter(symbol => symbols.includes(symbol))
-                  .map(symbol => (
-                    <Line key={symbol} symbol={symbol} />
-                  ))}
-              </Fragment>
-            ))}
+            <Room key="above" rows={from} height={height} />
+            {shown.map(({ kind, name }, i) =>
+              kind === 'heading' ? (
+                <tr class="heading" key={`~${name}`} aria-rowindex={from + i + 2}>
+                  <th colSpan={shapes.length} scope="rowgroup">
+                    {name}
+                  </th>
+                </tr>
+              ) : (
+                <Line key={name} symbol={name} shapes={shapes} index={from + i + 2} />
+              ),
+            )}
+            <Room key="below" rows={all.length - to} height={height} />
           </tbody>
         </table>
-        {all.length === 0 && isReady.value && (
+        {watch.value.length === 0 && isReady.value && (
           <p class="empty">
             Nothing on the list. Press <kbd>/</kbd> to find a symbol.
           </p>
@@ -115,6 +143,16 @@ export function Watchlist() {
         )}
       </div>
     </section>
+  )
+}
+
+/** Stands for rows that are out of sight. A row without a cell would have no height. */
+function Room({ rows, height }: { rows: number; height: number }) {
+  if (rows === 0) return null
+  return (
+    <tr class="room">
+      <td style={{ height: `${rows * height}px` }} />
+    </tr>
   )
 }
 
@@ -141,23 +179,19 @@ function Kept() {
   )
 }
 
-function Heading({
-  name,
-  title,
-  extra,
-}: {
-  name: Column
-  title: string
-  extra: string | undefined
-}) {
+function Heading({ name, title }: Shape) {
+  if (name === 'remove') {
+    return (
+      <th>
+        <span class="hidden">{title}</span>
+      </th>
+    )
+  }
+  if (name === 'trend') return <th class="trend">{title}</th>
   const { by, isDown } = order.value ?? {}
   const isOwn = by === name
   return (
-    <th
-      class={extra}
-      data-column={name}
-      aria-sort={isOwn ? (isDown ? 'descending' : 'ascending') : undefined}
-    >
+    <th data-column={name} aria-sort={isOwn ? (isDown ? 'descending' : 'ascending') : undefined}>
       <button type="button" onClick={() => sortBy(name)}>
         {title}
         {isOwn && <i aria-hidden="true">{isDown ? ' ↓' : ' ↑'}</i>}
@@ -166,166 +200,148 @@ function Heading({
   )
 }
 
-/** Largest first, then smallest first, then as it was. */
-function sortBy(name: Column): void {
-  const before = order.value
-  const isFirstDown = name !== 'symbol'
-  if (before?.by !== name) order.value = { by: name, isDown: isFirstDown }
-  else order.value = before.isDown === isFirstDown ? { by: name, isDown: !isFirstDown } : undefined
-  frozen.value = frozen.value && sorted()
+interface LineProps {
+  readonly symbol: string
+  readonly shapes: readonly Shape[]
+  readonly index: number
 }
 
-function sorted(): readonly string[] {
-  if (!order.value) return watch.value
-  const { by, isDown } = order.value
-  const value = VALUES[by]
-  const keys = new Map(
-    watch.value.map(symbol => {
-      const row = rowOf(symbol).value
-      return [symbol, row ? value(row) : NOTHING] as const
-    }),
-  )
-  const sign = isDown ? -1 : 1
-  return [...watch.value].sort((a, b) => {
-    const [x, y] = [keys.get(a)!, keys.get(b)!]
-    return x === y ? 0 : (x < y ? -1 : 1) * sign
-  })
-}
-
-const spreadOf = ({ bid, ask }: Row) =>
-  bid === undefined || ask === undefined ? undefined : Math.max(0, ask - bid)
-
-function Line({ symbol }: { symbol: string }) {
-  const row = rowOf(symbol).value
-  const isChosen = focus.value === symbol
+/** What a line is made of changes seldom; its words follow by themselves. */
+function Line({ symbol, shapes, index }: LineProps) {
+  const row = rowOf(symbol)
+  const state = useComputed(() => row.value?.state).value
+  const isChosen = useComputed(() => focus.value === symbol).value
   const choose = () => {
     show(symbol)
-    if (tab.value === 'watch' && innerWidth < 760) tab.value = 'chart'
+    if (tab.value === 'watch' && room.value === 'narrow') tab.value = 'chart'
   }
-  if (!row) {
-    return (
-      <tr data-row={symbol} aria-selected={isChosen} onClick={choose}>
-        <th scope="row">{symbol}</th>
-        <td colSpan={10} />
-      </tr>
-    )
-  }
-  const { digits, change = 0 } = row
-  const sign = change > 0 ? 'up' : change < 0 ? 'down' : ''
-  const since = row.base === 'close' ? 'since the close before' : 'since this day’s first price'
+  const inner = shapes.filter(({ name }) => !['symbol', 'age', 'remove'].includes(name))
   return (
-    <tr data-row={symbol} data-state={row.state} aria-selected={isChosen} onClick={choose}>
+    <tr
+      data-row={symbol}
+      data-state={state}
+      aria-selected={isChosen}
+      aria-rowindex={index}
+      onClick={choose}
+    >
       <th scope="row">
         <button type="button" aria-current={isChosen ? 'true' : undefined}>
           {symbol}
         </button>
       </th>
-      {row.state === 'refused' ? (
-        <td class="why" colSpan={8} title={row.note}>
-          {row.note}
+      {state === 'refused' ? (
+        <td class="why" colSpan={inner.length} title={row.value?.note}>
+          {row.value?.note}
         </td>
       ) : (
-        <>
-          <Price value={row.last} digits={digits} tick={row.tick} />
-          <td class={`wider ${sign}`} title={since}>
-            {signed(row.change, digits)}
-          </td>
-          <td class={sign} title={since}>
-            {signed(row.percent, 2)}
-          </td>
-          <td class="wide soft">{price(row.bid, digits)}</td>
-          <td class="wide soft">{price(row.ask, digits)}</td>
-          <td class="wider soft">{price(spreadOf(row), digits)}</td>
-          <td class="wide">{amount(row.volume)}</td>
-          <td class="trend">
-            <Spark values={row.spark} sign={sign} />
-          </td>
-        </>
+        inner.map(({ name }) =>
+          name === 'last' ? (
+            <Price key={name} symbol={symbol} />
+          ) : name === 'trend' ? (
+            <td key={name} class="trend">
+              <Spark symbol={symbol} />
+            </td>
+          ) : (
+            <Cell key={name} symbol={symbol} name={name as keyof typeof CELLS} />
+          ),
+        )
       )}
-      <Age row={row} />
-      <td class="wide">
-        <button
-          type="button"
-          class="remove"
-          aria-label={`Remove ${symbol}`}
-          onClick={event => {
-            event.stopPropagation()
-            remove(symbol)
-          }}
-        >
-          ×
-        </button>
-      </td>
+      <Age symbol={symbol} />
+      {shapes.at(-1)!.name === 'remove' && (
+        <td>
+          <button
+            type="button"
+            class="remove"
+            aria-label={`Remove ${symbol}`}
+            onClick={event => {
+              event.stopPropagation()
+              remove(symbol)
+            }}
+          >
+            ×
+          </button>
+        </td>
+      )}
     </tr>
   )
 }
 
-const FLASH_MS = 1_000
+const CELLS = {
+  change: row => signed(row.change, row.digits),
+  percent: row => signed(row.percent, 2),
+  bid: row => price(row.bid, row.digits),
+  ask: row => price(row.ask, row.digits),
+  spread: row => price(spreadOf(row), row.digits),
+  volume: row => amount(row.volume),
+} satisfies Record<string, (row: Row) => string>
 
-/** Flashes at most once a second; glyph and sign say the same as the colour. */
-function Price({
-  value,
-  digits,
-  tick,
-}: {
-  value: number | undefined
-  digits: number
-  tick: number
-}) {
-  const shown = useRef({ value, at: 0, turn: 0 })
-  const { current } = shown
-  if (current.value !== value) {
-    const at = performance.now()
-    const isFirst = current.value === undefined
-    current.value = value
-    if (!isFirst && at - current.at >= FLASH_MS) {
-      current.at = at
-      current.turn++
+function Cell({ symbol, name }: { symbol: string; name: keyof typeof CELLS }) {
+  const row = rowOf(symbol)
+  const isChange = name === 'change' || name === 'percent'
+  const words = useComputed(() => (row.value ? CELLS[name](row.value) : ''))
+  const look = useComputed(() => {
+    if (!isChange) return name === 'volume' ? name : `${name} soft`
+    // What rounds to nothing has no sign, and no colour.
+    const [sign] = words.value
+    return sign === '+' ? `${name} up` : sign === '−' ? `${name} down` : name
+  })
+  const title = useComputed(() => {
+    if (!isChange || !row.value) return undefined
+    return row.value.base === 'close' ? 'since the close before' : 'since this day’s first price'
+  })
+  return (
+    <td class={look} title={title}>
+      {words}
+    </td>
+  )
+}
+
+/** Is lit at most once a second; glyph and sign say the same as the colour. */
+function Price({ symbol }: { symbol: string }) {
+  const row = rowOf(symbol)
+  const flash = useMemo(() => new Flash(), [])
+  useEffect(() => {
+    let before = row.peek()?.last
+    const stop = effect(() => {
+      const { last, tick } = row.value ?? {}
+      const isOther = before !== undefined && last !== before
+      before = last
+      if (isOther && tick) flash.light()
+    })
+    return () => {
+      stop()
+      flash.close()
     }
-  }
-  const word = tick > 0 ? 'up' : tick < 0 ? 'down' : ''
-  const flash = current.turn > 0 && word ? `flash-${word}-${current.turn % 2}` : ''
+  }, [])
+  const words = useComputed(() => (row.value ? price(row.value.last, row.value.digits) : ''))
+  const tick = useComputed(() => row.value?.tick ?? 0)
+  const way = useComputed(() => (tick.value > 0 ? 'up' : tick.value < 0 ? 'down' : ''))
+  const look = useComputed(() => (flash.isLit.value ? `last flash-${way.value}` : 'last'))
+  const glyph = useComputed(() => (tick.value > 0 ? '▲' : tick.value < 0 ? '▼' : ' '))
   return (
-    <td class={`last ${flash}`}>
-      <span class={word} aria-hidden="true">
-        {tick > 0 ? '▲' : tick < 0 ? '▼' : ' '}
+    <td class={look}>
+      <span class={way} aria-hidden="true">
+        {glyph}
       </span>
-      {price(value, digits)}
+      {words}
     </td>
   )
 }
 
-function Age({ row }: { row: Row }) {
-  const ms = row.at === undefined ? undefined : now.value - row.at
-  const isOdd = row.state !== 'live' && row.state !== 'loading'
-  const word =
-    row.state === 'stale' || row.state === 'quiet' || row.state === 'offline'
-      ? `${row.state} ${age(ms)}`
-      : row.state === 'gap' || row.state === 'refused'
-        ? row.state
-        : age(ms)
+function Age({ symbol }: { symbol: string }) {
+  const row = rowOf(symbol)
+  const words = useComputed(() => (row.value ? ageWords(row.value, now.value) : ''))
+  const title = useComputed(() => row.value?.note)
+  const isOdd = useComputed(() => !['live', 'loading', undefined].includes(row.value?.state)).value
   return (
-    <td class="age" title={row.note}>
-      {isOdd ? <b>{word}</b> : word}
+    <td class="age" title={title}>
+      {isOdd ? <b>{words}</b> : words}
     </td>
   )
 }
 
-const WIDTH = 64
-const HEIGHT = 18
-
-function Spark({ values, sign }: { values: readonly number[]; sign: string }) {
-  if (values.length < 2) return null
-  const low = Math.min(...values)
-  const span = Math.max(...values) - low || 1
-  const step = WIDTH / (values.length - 1)
-  const points = values.map(
-    (value, i) =>
-      `${(i * step).toFixed(1)},${(HEIGHT - 1 - ((value - low) / span) * (HEIGHT - 2)).toFixed(1)}`,
-  )
-  return (
-    <svg class={`spark ${sign}`} viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
-      <polyline points={points.join(' ')} />
-    </svg>
-  )
+export function ageWords({ at, state }: Row, now: number): string {
+  const words = age(at === undefined ? undefined : now - at)
+  if (state === 'stale' || state === 'quiet' || state === 'offline') return `${state} ${words}`
+  return state === 'gap' || state === 'refused' ? state : words
 }

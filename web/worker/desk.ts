@@ -21,9 +21,12 @@ import { Shelves } from './shelves.ts'
 
 /** A list to begin with. */
 const FIRST_SYMBOLS = 24
-/** Of more lines than these each is shown anew at most four times a second: a page has to paint them all. */
-const MANY = 40
-const ROWS_MS = 250
+/** Lines out of sight are for sorting and counting only; small charts hardly move: both are told so often, ms. */
+const SELDOM_MS = 1_000
+/** Whether another day has begun is looked at so often, seconds. */
+const DAYS_EVERY = 15
+/** The chart is painted whole each time, ms. */
+const CHART_MS = 200
 /** So far the time of a recording may be from the page's, ms. */
 const DRIFT_MS = 1_500
 /** What quotes are merged to: quicker than anybody reads, ms. */
@@ -49,7 +52,11 @@ export class Desk {
   #isWatchNew = false
   #areGapsNew = false
   #isHidden = false
-  #rowsAt = 0
+  #seconds = 0
+  #othersAt = Number.NEGATIVE_INFINITY
+  #sparksAt = Number.NEGATIVE_INFINITY
+  #chartAt = Number.NEGATIVE_INFINITY
+  #seen: ReadonlySet<string> = new Set()
   #isReplay = false
   /** Of notices that have been heard: those that concern a source come with each subscription. */
   readonly #heard = new Set<number>()
@@ -78,6 +85,7 @@ export class Desk {
   focus(symbol: string, interval: ChartInterval): void {
     const before = this.#chart
     if (before?.symbol === symbol && before.interval === interval) return
+    this.#chartAt = Number.NEGATIVE_INFINITY
     const series = new Series(interval, () => this.#past.tear(undefined))
     this.#chart = { symbol, interval, series, before: [] }
     const isOpen = this.#client?.state === 'open'
@@ -88,6 +96,13 @@ export class Desk {
       if (isOpen) void this.#past.prints(this.#prints)
     }
     if (isOpen) void this.#past.chart()
+  }
+
+  /** These lines are in sight. */
+  see(symbols: readonly string[]): void {
+    this.#seen = new Set(symbols)
+    // Of what has just come into sight they may have waited.
+    this.#sparksAt = Number.NEGATIVE_INFINITY
   }
 
   /** Where nobody looks, quotes and books need not come: trades add up to bars, and go on. */
@@ -111,17 +126,13 @@ export class Desk {
   }
 
   patch(): Patch {
-    const now = performance.now()
-    const isDue = this.#lines.size <= MANY || now - this.#rowsAt >= ROWS_MS
-    if (isDue) this.#rowsAt = now
-    const dirty = isDue ? [...this.#lines.values()].filter(line => line.isDirty) : []
-    for (const line of dirty) line.isDirty = false
+    const at = performance.now()
     const patch = {
       type: 'patch',
       status: this.#isStatusNew ? this.#status : undefined,
       watch: this.#isWatchNew ? this.#watch : undefined,
-      rows: dirty.length > 0 ? dirty.map(line => line.row) : undefined,
-      chart: this.#chartPatch(),
+      ...this.#linesPatch(at),
+      chart: at - this.#chartAt >= CHART_MS ? this.#chartPatch(at) : undefined,
       prints: this.#prints?.changed(),
       ladder: this.#ladder.changed(),
       health: this.health.changed(),
@@ -131,13 +142,32 @@ export class Desk {
     return patch
   }
 
-  #chartPatch(): ChartPatch | undefined {
+  #linesPatch(at: number): Pick<Patch, 'rows' | 'sparks'> {
+    const all = [...this.#lines.values()]
+    const areOthersDue = at - this.#othersAt >= SELDOM_MS
+    if (areOthersDue) this.#othersAt = at
+    const areSparksDue = at - this.#sparksAt >= SELDOM_MS
+    if (areSparksDue) this.#sparksAt = at
+    const focus = this.#chart?.symbol
+    const isSeen = ({ symbol }: Line) => symbol === focus || this.#seen.has(symbol)
+    const rows = all.filter(line => line.isDirty && (areOthersDue || isSeen(line)))
+    const sparks = areSparksDue ? all.filter(line => line.isSparkDirty && isSeen(line)) : []
+    for (const line of rows) line.isDirty = false
+    for (const line of sparks) line.isSparkDirty = false
+    return {
+      rows: rows.length > 0 ? rows.map(line => line.row) : undefined,
+      sparks: sparks.length > 0 ? sparks.map(line => line.spark) : undefined,
+    }
+  }
+
+  #chartPatch(at: number): ChartPatch | undefined {
     if (!this.#chart) return undefined
     const { symbol, interval, series, before } = this.#chart
     const changes = series.changes()
     const isMarked = this.#marks.changed()
     if (!changes && !this.#areGapsNew && !isMarked) return undefined
     this.#areGapsNew = false
+    this.#chartAt = at
     const line = this.#lines.get(symbol)
     const { isWhole, points } = changes ?? { isWhole: false, points: [] }
     return {
@@ -355,6 +385,10 @@ export class Desk {
   #second(): void {
     const now = this.#now
     for (const line of this.#lines.values()) line.minutes.advance(now - line.behindMs)
+    if (this.#seconds++ % DAYS_EVERY === 0) {
+      for (const line of this.#lines.values())
+        if (line.hasTurned(now - line.behindMs)) this.#past.tear(line.symbol)
+    }
     if (this.#chart) {
       const { symbol, series } = this.#chart
       series.advance(now - (this.#lines.get(symbol)?.behindMs ?? 0))

@@ -1,6 +1,6 @@
 import { calendarOf } from '../../src/market/calendar-book.ts'
 import { Flag, type MarketEvent } from '../../src/market/events.ts'
-import type { Row, RowState } from '../wire.ts'
+import type { Row, RowState, Spark } from '../wire.ts'
 import { Series } from './series.ts'
 
 const DAY_MS = 86_400_000
@@ -21,8 +21,11 @@ export class Line {
   last: number | undefined
   at: number | undefined
   isDirty = true
+  /** Whether its small chart has news. */
+  isSparkDirty = true
   /** How far its trades are behind the clock, ms: what is asked of the past ends there, not now. */
   behindMs = 0
+  #dayStart: number | undefined
   #lastTime = 0
   #tick: -1 | 0 | 1 = 0
   #digits = 2
@@ -56,12 +59,20 @@ export class Line {
     return first ?? Math.floor(now / DAY_MS) * DAY_MS
   }
 
+  /** Whether another day has begun since the last time it was asked: what is shown of the day is of the one before. */
+  hasTurned(now: number): boolean {
+    const before = this.#dayStart
+    this.#dayStart = this.dayStart(now)
+    return before !== undefined && before !== this.#dayStart
+  }
+
   /** What the stores know of the day before its minutes here. */
   know(close: number | undefined, open: number | undefined, volume: number): void {
     this.#close = close
     this.#open = open
     this.#volumeBefore = volume
     this.isDirty = true
+    this.isSparkDirty = true
   }
 
   /** Takes an event; `isNews` when it has just happened. `now` by the gateway's clock. */
@@ -79,6 +90,7 @@ export class Line {
       }
       if (event.timestamp >= this.#lastTime) this.#price(event.price, event.timestamp)
       if (isNews) this.minutes.accept(event)
+      this.isSparkDirty = true
     } else if (event.type === 'quote') {
       const { bid, bidSize, ask, askSize } = event
       this.#quote = { ...set({ bid, bidSize, ask, askSize }) }
@@ -111,8 +123,14 @@ export class Line {
       ...{ bid: this.#quote.bid, bidSize: this.#quote.bidSize },
       ...{ ask: this.#quote.ask, askSize: this.#quote.askSize },
       volume: day.volume ?? (points.length === 0 && built === 0 ? undefined : built),
-      spark: points.slice(-SPARK).map(point => point.close),
       zone: this.zone,
+    }
+  }
+
+  get spark(): Spark {
+    return {
+      symbol: this.symbol,
+      closes: this.minutes.points.slice(-SPARK).map(point => point.close),
     }
   }
 

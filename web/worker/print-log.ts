@@ -25,7 +25,9 @@ export class PrintLog {
   #list: Print[] = []
   #key = 0
   #count = 0
-  #isDirty = true
+  /** Of those, how many the page has. */
+  #told = 0
+  #isWhole = true
   readonly #known = new Set<number>()
   #price: number | undefined
   #tick: -1 | 0 | 1 = 0
@@ -79,12 +81,17 @@ export class PrintLog {
     for (const trade of trades.slice(-KEPT)) if (trade.timestamp <= from) this.trade(trade)
     this.#price = price ?? this.#price
     this.#list = [...this.#list, ...later].slice(-KEPT)
+    this.#isWhole = true
   }
 
   changed(): Prints | undefined {
-    if (!this.#isDirty) return undefined
-    this.#isDirty = false
-    return { symbol: this.symbol, list: this.#list.toReversed(), count: this.#count }
+    const fresh = this.#count - this.#told
+    if (!this.#isWhole && fresh === 0) return undefined
+    const isWhole = this.#isWhole || fresh >= KEPT
+    const list = this.#list.slice(isWhole ? -KEPT : -fresh).reverse()
+    this.#told = this.#count
+    this.#isWhole = false
+    return { symbol: this.symbol, isWhole, list, count: this.#count }
   }
 
   #note(at: number, text: string, isGap: boolean): void {
@@ -95,7 +102,6 @@ export class PrintLog {
     this.#list.push(print)
     if (this.#list.length > 2 * KEPT) this.#list = this.#list.slice(-KEPT)
     this.#count++
-    this.#isDirty = true
   }
 
   #forget(): void {

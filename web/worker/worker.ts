@@ -19,6 +19,9 @@ addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
     case 'frame':
       say(desk.patch())
       break
+    case 'sight':
+      desk.see(data.symbols)
+      break
     case 'hidden':
       desk.hide(data.isHidden)
       break
