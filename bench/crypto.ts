@@ -145,7 +145,6 @@ const TARDIS_FORMS: Readonly<
 const REST: MarketRest = {
   limit: 1_000,
   depth: () => Promise.resolve({ last: FIRST - 1, bids: [], asks: [] }),
-  knows: () => true,
   strangers: () => Promise.resolve([]),
 }
 

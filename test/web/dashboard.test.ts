@@ -320,7 +320,9 @@ describe('the dashboard', { skip: noChromium }, () => {
     const about = { type: 'notice', source: 'simulated', timestamp: kit.clock.now() } as const
     tape.append([createEvent({ ...about, symbol: undefined, notice: 'lost', message: 'some are' })])
     await page.locator('.top .trouble', { hasText: 'No past' }).waitFor()
-    const size = (text: string) => Number(text.replaceAll(/[,KM]/g, ''))
+    const size = (text: string) =>
+      Number(text.replaceAll(/[,KM]/g, '')) *
+      (text.endsWith('M') ? 1e6 : text.endsWith('K') ? 1e3 : 1)
     assert.ok(size(await volume.innerText()) >= size(before))
     Object.assign(kit.context, { history })
     await page.locator('.top .trouble').waitFor({ state: 'detached' })

@@ -57,3 +57,15 @@ describe('a line of the list', () => {
     assert.equal(line.hasTurned(START + 86_401_000), false)
   })
 })
+
+describe('a line that is stale', () => {
+  it('stays so by what was received before that was said, and lives by what comes behind it', () => {
+    const line = new Line('SPY', () => {})
+    line.accept(trade(1), true, START + 1)
+    line.silent('stale', 'the venue has newer data', START + 100)
+    line.accept(trade(90), true, START + 110)
+    assert.equal(line.state, 'stale')
+    line.accept(trade(101), true, START + 110)
+    assert.equal(line.state, 'live')
+  })
+})

@@ -314,7 +314,7 @@ export class Desk {
   }
 
   #hear(notice: Notice): void {
-    const { seq, source, symbol, kind, message } = notice
+    const { seq, source, symbol, kind, message, timestamp } = notice
     if (seq !== undefined) {
       if (this.#heard.has(seq)) return
       this.#heard.add(seq)
@@ -329,14 +329,14 @@ export class Desk {
     switch (notice.notice) {
       case 'stale':
       case 'quiet':
-        for (const line of lines) line.says(notice.notice, message)
+        for (const line of lines) line.silent(notice.notice, message, timestamp)
         break
       case 'live':
       case 'connected':
         for (const line of lines) if (line.state !== 'gap') line.says('live', '')
         break
       case 'disconnected':
-        for (const line of lines) line.says('offline', message)
+        for (const line of lines) line.silent('offline', message, timestamp)
         break
       case 'gap':
         if (isOfTrades) for (const line of lines) line.says('gap', message)

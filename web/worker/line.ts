@@ -27,6 +27,7 @@ export class Line {
   behindMs = 0
   #dayStart: number | undefined
   #lastTime = 0
+  #silentFrom = 0
   #tick: -1 | 0 | 1 = 0
   #digits = 2
   #quote: { bid?: number; bidSize?: number; ask?: number; askSize?: number } = {}
@@ -81,7 +82,9 @@ export class Line {
     if (event.source !== this.source) return
     this.isDirty = true
     this.at = Math.max(this.at ?? 0, event.receivedAt)
-    if (isNews && this.state !== 'gap') this.says('live', '')
+    // What was received before it was said to be silent may come behind that: it is no sign of life.
+    const isSign = isNews && event.receivedAt > this.#silentFrom
+    if (isSign && this.state !== 'gap') this.says('live', '')
     else if (this.state === 'loading') this.says('live', '')
     if (event.type === 'trade') {
       if (isNews && (event.flags & (Flag.repaired | Flag.late)) === 0) {
@@ -98,6 +101,12 @@ export class Line {
       this.#digitsOf(ask)
     } else if (event.type === 'ticker') this.#ticker(event)
     else if (isNews) this.minutes.accept(event)
+  }
+
+  /** Nothing comes, as of `at`, epoch ms. */
+  silent(state: 'stale' | 'quiet' | 'offline', note: string, at: number): void {
+    this.#silentFrom = at
+    this.says(state, note)
   }
 
   says(state: RowState, note: string): void {

@@ -10,7 +10,7 @@
  */
 
 import { sleep } from '../../base/clock.ts'
-import type { TickwireError } from '../../base/errors.ts'
+import { TickwireError } from '../../base/errors.ts'
 import type { ConnectionContext, Inbox } from '../../feed/description.ts'
 import { KIND_BIT } from '../../feed/provider.ts'
 import {
@@ -24,7 +24,6 @@ import {
 } from '../../market/events.ts'
 import type { Topic } from '../../market/topics.ts'
 import { DepthBook, type DepthSnapshot, type Diff } from './depth.ts'
-import { strangerError, strangerSaid } from './replies.ts'
 import { type Names, venueName } from './symbols.ts'
 
 /** What the market asks beside the stream; absent where there is no REST. */
@@ -32,8 +31,6 @@ export interface MarketRest {
   /** Levels of a side that a snapshot holds at most. */
   readonly limit: number
   depth(symbol: string, signal: AbortSignal): Promise<DepthSnapshot>
-  /** Whether the venue is known to have a pair. */
-  knows(symbol: string): boolean
   /** Those of the pairs that the venue does not have. */
   strangers(symbols: readonly string[], signal: AbortSignal): Promise<readonly string[]>
 }
@@ -70,8 +67,6 @@ export interface TickerFields {
 
 /** First and longest wait before a snapshot is asked for once more, ms. */
 const AGAIN_MS = { first: 250, most: 5_000, failed: 30_000 } as const
-/** So long what the venue has granted may wait until its pairs have been looked up, ms: their data flows all the while. */
-const PATIENCE_MS = 3_000
 /** More pairs than any venue has are not remembered. */
 const MOST_PAIRS = 20_000
 
@@ -259,28 +254,7 @@ export class Market {
     this.#broken(pair.symbol, 'an update could not be read', inbox)
   }
 
-  /**
-   * The venue has granted a request, which it does whatever pairs stand in it: those that are known to be there have it at
-   * once, the others when they have been looked up.
-   */
-  granted(id: number, inbox: Pick<Inbox, 'control'>): void {
-    const rest = this.#rest
-    if (!rest) {
-      inbox.control({ type: 'confirmed', id })
-      return
-    }
-    const unsure = new Set<string>()
-    const covers = ({ symbol }: Topic) => {
-      const isKnown = rest.knows(symbol)
-      if (!isKnown) unsure.add(symbol)
-      return isKnown
-    }
-    // At once: what it covers has been asked about when this returns.
-    this.#context.control({ type: 'confirmed', id, covers })
-    if (unsure.size > 0) void this.#lookUp(id, unsure, rest)
-  }
-
-  /** Of these the venue sends from now on: a book that does not move would never begin. */
+  /** The venue confirms what it does not have too; and a book that does not move would never begin. */
   confirmed(topics: readonly Topic[]): void {
     this.refresh()
     for (const { kind, symbol } of topics) {
@@ -288,6 +262,7 @@ export class Market {
       const pair = this.pair(venueName(symbol))
       if (pair !== NOBODY && !pair.book) this.#begin(pair)
     }
+    void this.#check([...new Set(topics.map(({ symbol }) => symbol))])
   }
 
   /** Starts the book of a pair anew. */
@@ -368,28 +343,20 @@ export class Market {
     return this.#context.signal.aborted ? undefined : pair.book
   }
 
-  async #lookUp(id: number, symbols: ReadonlySet<string>, rest: MarketRest): Promise<void> {
-    const { signal, log, clock, control } = this.#context
-    let isGranted = false
-    const grant = () => {
-      if (isGranted || signal.aborted) return
-      isGranted = true
-      control({ type: 'confirmed', id, covers: ({ symbol }) => symbols.has(symbol) })
-    }
-    const late = clock.setTimeout(grant, PATIENCE_MS)
+  async #check(symbols: readonly string[]): Promise<void> {
+    const { signal, log } = this.#context
     try {
-      for (const symbol of await rest.strangers([...symbols], signal)) {
-        const error = strangerError(`Binance has no pair ${symbol}`)
-        const covers = (topic: Topic) => topic.symbol === symbol
-        if (isGranted) this.#refuse(symbol, undefined, error)
-        else control({ type: 'error', ...strangerSaid(error), id, covers })
+      const strangers = (await this.#rest?.strangers(symbols, signal)) ?? []
+      if (signal.aborted) return
+      for (const symbol of strangers) {
+        const error = new TickwireError('UNKNOWN_SYMBOL', `Binance has no pair ${symbol}`, {
+          hint: 'Most pairs are against USDT or USDC, as in BTC/USDT; provider.instruments() names them all.',
+        })
+        this.#refuse(symbol, undefined, error)
       }
     } catch (thrown) {
       // The stream goes on without: it is only not known whether all of them are real.
       if (!signal.aborted) log.debug({ error: thrown }, 'could not ask whether the pairs are there')
-    } finally {
-      late.cancel()
-      grant()
     }
   }
 

@@ -52,7 +52,7 @@ export class PlainDecoder implements Decoder {
     const { e: event } = message
     if (event === undefined) {
       // The only event without a name, and without a time.
-      if (message.u === undefined) readReply(message, this.#market, inbox)
+      if (message.u === undefined) readReply(message, inbox)
       else this.#read('bookTicker', KIND_BIT.quote, message, inbox)
     } else if (typeof event !== 'string') inbox.malformed('e is not a text')
     else if (event === SHUTDOWN) {

@@ -3,8 +3,7 @@
  * https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#live-subscribingunsubscribing-to-streams
  */
 import { type ErrorCode, TickwireError } from '../../base/errors.ts'
-import type { Fault, Inbox, Judgement, Said } from '../../feed/description.ts'
-import type { Market } from './market.ts'
+import type { Fault, Inbox, Judgement } from '../../feed/description.ts'
 
 type Message = Readonly<Record<string, unknown>>
 
@@ -12,7 +11,7 @@ type Message = Readonly<Record<string, unknown>>
 export const SHUTDOWN = 'serverShutdown'
 
 /** Reads a message that is no event. */
-export function readReply(message: Message, market: Market, inbox: Inbox): void {
+export function readReply(message: Message, inbox: Inbox): void {
   const { result, id, error } = message
   const number = Number.isSafeInteger(id) ? (id as number) : undefined
   const fault = isMap(error) ? error : message
@@ -21,26 +20,12 @@ export function readReply(message: Message, market: Market, inbox: Inbox): void 
     // Most errors name no request: then it is the oldest.
     inbox.control({ type: 'error', code: code as number, message: msg, id: number })
   } else if (result === null && number !== undefined) {
-    market.granted(number, inbox)
+    inbox.control({ type: 'confirmed', id: number })
   } else inbox.unknown(Object.keys(message).slice(0, 4).join(' ').slice(0, 32))
 }
 
 function isMap(value: unknown): value is Message {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** A pair that stands in no list of the venue, which says nothing of it: found out by REST. */
-const STRANGER = 'STRANGER'
-
-export function strangerError(message: string): TickwireError {
-  return new TickwireError('UNKNOWN_SYMBOL', message, {
-    hint: 'Most pairs are against USDT or USDC, as in BTC/USDT; provider.instruments() names them all.',
-  })
-}
-
-/** The same as the venue would say it, had it answered. */
-export function strangerSaid({ message }: TickwireError): Said {
-  return { code: undefined, name: STRANGER, message }
 }
 
 /** Why the venue lets somebody in, or not, by HTTP. https://www.binance.com/en/support/faq lists no countries. */
@@ -83,8 +68,7 @@ export function binanceVerdict(fault: Fault): Judgement | undefined {
     const hint = 'It takes five messages a second from a connection, pings and pongs included.'
     return { scope: 'connection', error: new TickwireError('RATE_LIMITED', message, { hint }) }
   }
-  const { name, message } = fault
-  if (name === STRANGER) return { scope: 'request', error: strangerError(message) }
+  const { message } = fault
   const said = `Binance says: ${message}`
   if (/too many (streams|subscriptions)|max\S* streams|1024/i.test(message)) {
     const hint = 'A connection carries 1024 streams: raise the option connections, or ask for less.'

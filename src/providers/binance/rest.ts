@@ -110,12 +110,8 @@ export class RestClient implements MarketRest {
     return { last: last as number, bids: levels[0], asks: levels[1] }
   }
 
-  knows(symbol: string): boolean {
-    return this.#known.has(venueName(symbol))
-  }
-
   async strangers(symbols: readonly string[], signal: AbortSignal): Promise<string[]> {
-    const unknown = symbols.filter(symbol => !this.knows(symbol))
+    const unknown = symbols.filter(symbol => !this.#known.has(venueName(symbol)))
     const strangers: string[] = []
     const chunks: string[][] = []
     for (let i = 0; i < unknown.length; i += MOST_NAMES)

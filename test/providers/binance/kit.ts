@@ -24,6 +24,5 @@ export function namesOf(...symbols: readonly string[]): Names {
 export const MUTE_REST: MarketRest = {
   limit: 1_000,
   depth: () => new Promise(() => {}),
-  knows: () => true,
   strangers: () => new Promise(() => {}),
 }

@@ -65,57 +65,15 @@ describe('the stream', () => {
 
   it('refuses a pair the venue confirms and does not have, and no other', async () => {
     const { clock, feed, notices, end } = liveKit()
-    const asked = feed.subscribe({ trades: [BTC, 'ETH/USDT', 'NO/USDT'], books: 'NO/USDT' })
+    const asked = feed.subscribe({ trades: [BTC, 'ETH/USDT', 'NO/USDT'] })
     await clock.advance(5_000)
-    const { accepted, rejected } = await asked
-    assert.deepEqual(accepted.map(({ symbol }) => symbol).sort(), [BTC, 'ETH/USDT'])
+    await asked
+    const refused = notices.filter(({ notice }) => notice === 'rejected')
     assert.deepEqual(
-      rejected.map(({ topic, reason }) => [topic.symbol, topic.kind, reason.code, reason.message]),
-      ['trade', 'book'].map(kind => [
-        ...['NO/USDT', kind, 'UNKNOWN_SYMBOL', 'Binance has no pair NO/USDT'],
-      ]),
-    )
-    const told = notices.filter(({ notice }) => notice === 'rejected' || notice === 'gap')
-    assert.deepEqual(
-      told.map(({ symbol, code }) => [symbol, code]),
-      [
-        ['NO/USDT', 'UNKNOWN_SYMBOL'],
-        ['NO/USDT', 'UNKNOWN_SYMBOL'],
-      ],
-    )
-    assert.deepEqual(feed.stats().topics, { wanted: 0, sent: 0, acknowledged: 2, rejected: 2 })
-    await end()
-  })
-
-  it('looks a pair up once, and where REST is silent takes the venue at its word, data first', async () => {
-    const { clock, feed, server, venue, notices, end } = liveKit({ latencyMs: 10 })
-    let isMute = true
-    venue.reply = () => (isMute ? 'silence' : undefined)
-    const ids: unknown[] = []
-    feed.trades(BTC, ({ id }) => {
-      ids.push(id)
-    })
-    const asked = feed.subscribe({ trades: [BTC, 'NO/USDT'] })
-    await clock.advance(1_000)
-    server.deliver([tradeOf(BTC, clock.now(), { id: 7 })])
-    await clock.advance(1_000)
-    assert.deepEqual(ids, [7], 'what comes is told before it is known that it may')
-    await clock.advance(2_000)
-    assert.equal((await asked).accepted.length, 2)
-    // Found out after all.
-    isMute = false
-    await clock.advance(60_000)
-    const told = notices.filter(({ notice }) => notice === 'rejected')
-    assert.deepEqual(
-      told.map(({ symbol, code }) => [symbol, code]),
+      refused.map(({ symbol, code }) => [symbol, code]),
       [['NO/USDT', 'UNKNOWN_SYMBOL']],
     )
-    const lookUps = () => venue.questions.filter(url => /ticker\/price.*BTCUSDT/.test(url)).length
-    assert.equal(lookUps(), 3)
-    venue.cut()
-    await clock.advance(5_000)
-    assert.equal(feed.stats().topics.acknowledged, 1)
-    assert.equal(lookUps(), 3, 'what is known is not asked about again')
+    assert.deepEqual(feed.stats().topics, { wanted: 0, sent: 0, acknowledged: 2, rejected: 1 })
     await end()
   })
 
