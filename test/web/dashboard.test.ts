@@ -312,7 +312,7 @@ describe('the dashboard', { skip: noChromium }, () => {
   it('keeps what it has of the past while that cannot be had, and says why', async () => {
     const { page, kit, close } = await openPage(browser)
     await lives(page)
-    const volume = row(page, 'SPY').locator('.volume')
+    const volume = row(page, 'SPY').locator('.volume', { hasText: /\d/ })
     const tape = kit.context.tape as Tape
     const before = await volume.innerText()
     const history = { ...kit.context }.history
@@ -323,7 +323,8 @@ describe('the dashboard', { skip: noChromium }, () => {
     const size = (text: string) =>
       Number(text.replaceAll(/[,KM]/g, '')) *
       (text.endsWith('M') ? 1e6 : text.endsWith('K') ? 1e3 : 1)
-    assert.ok(size(await volume.innerText()) >= size(before))
+    const after = await volume.innerText()
+    assert.ok(size(after) >= size(before), `${after} after ${before}`)
     Object.assign(kit.context, { history })
     await page.locator('.top .trouble').waitFor({ state: 'detached' })
     await close()
