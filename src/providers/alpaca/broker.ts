@@ -1,12 +1,13 @@
-import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
-import { asError, TickwireError } from '../../base/errors.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
+import { TickwireError } from '../../base/errors.ts'
 import { HttpClient, type HttpGet, type HttpRefusal } from '../../base/http.ts'
 import { openHttp } from '../../base/http-network.ts'
 import { sharedQuota } from '../../base/http-quota.ts'
 import { isUnseen } from '../../base/network.ts'
-import { type OpenSocket, openWebSocket, type Socket } from '../../base/socket.ts'
+import { type OpenSocket, openWebSocket } from '../../base/socket.ts'
 import type { Order } from '../../bot/orders.ts'
-import type { TradingApi, TradingListener, TradingStream } from '../../bot/trading.ts'
+import type { TradingApi, TradingListener } from '../../bot/trading.ts'
+import { openTradingSocket, type TradingLine } from '../../bot/trading-socket.ts'
 import {
   decodeAccount,
   decodeOrder,
@@ -36,8 +37,6 @@ const LIVE = 'https://api.alpaca.markets'
 /** Requests a minute of every account; answers say what it really has. https://docs.alpaca.markets/docs/trading-api */
 const PER_MINUTE = 200
 const PAGE = 500
-const PING_MS = 10_000
-const GREETING_MS = 10_000
 const MACHINE = systemClock()
 
 /** Answers after which an order certainly is not in the market. */
@@ -136,14 +135,15 @@ export function alpacaBroker(options: AlpacaBrokerOptions): TradingApi {
     },
     positions: () => http.get(`${base}/v2/positions`, body => many(body).map(decodePosition)),
     listen: listener =>
-      new Promise((resolve, reject) => {
-        listen(
-          { base, key, secret, clock, open: options.openSocket ?? openWebSocket },
-          listener,
-          resolve,
-          reject,
-        )
-      }),
+      openTradingSocket(
+        {
+          url: `${base.replace(/^http/, 'ws')}/stream`,
+          ...{ clock, openSocket: options.openSocket ?? openWebSocket },
+          greeting: { action: 'authenticate', data: { key_id: key, secret_key: secret } },
+          hear: (message, line) => hear(message, listener, line),
+        },
+        listener,
+      ),
   }
 }
 
@@ -166,117 +166,27 @@ function requestOf(order: Order) {
 const plain = (value: number): string =>
   /e/.test(String(value)) ? value.toFixed(9).replace(/\.?0+$/, '') : String(value)
 
-interface Door {
-  readonly base: string
-  readonly key: string
-  readonly secret: string
-  readonly clock: Clock
-  readonly open: OpenSocket
-}
-
-/** https://docs.alpaca.markets/docs/websocket-streaming: the client speaks first; frames are JSON, as text or as bytes. */
-function listen(
-  { base, key, secret, clock, open }: Door,
-  listener: TradingListener,
-  resolve: (stream: TradingStream) => void,
-  reject: (error: unknown) => void,
-): void {
-  let isTelling = false
-  let isOver = false
-  let isHeard = true
-  let timer: Timer
-  const end = (error: TickwireError) => {
-    if (isOver) return
-    isOver = true
-    timer.cancel()
-    socket.terminate()
-    if (isTelling) listener.lost(error)
-    else reject(error)
-  }
-  const ping = () => {
-    if (!isHeard)
-      return end(new TickwireError('MUTE', 'the stream of orders answers nothing any more'))
-    isHeard = false
-    socket.ping()
-    timer = clock.setTimeout(ping, PING_MS)
-  }
-  const hear = (message: unknown) => {
-    const { stream, data } = message as { stream?: unknown; data?: { [key: string]: unknown } }
-    if (stream === 'authorization') {
-      if (data?.status === 'authorized') return socket.send(LISTEN)
-      const words = typeof data?.message === 'string' ? `: ${data.message}` : ''
-      end(
-        new TickwireError('AUTH_FAILED', `the stream of orders refused the key${words}`, {
-          hint: KEY_HINT,
-        }),
-      )
-    } else if (stream === 'listening') {
-      if (!(data?.streams as unknown[] | undefined)?.includes('trade_updates')) {
-        return end(new TickwireError('NOT_ENTITLED', 'the account has no stream of orders'))
-      }
-      if (isTelling) return
-      isTelling = true
-      timer.cancel()
-      timer = clock.setTimeout(ping, PING_MS)
-      resolve({
-        close: () => {
-          isOver = true
-          timer.cancel()
-          socket.close(1000)
-        },
-      })
-    } else if (stream === 'trade_updates') {
-      const order = orderOf(data)
-      if (isOfOneSymbol(order)) listener.order(decodeOrder(order))
+/** https://docs.alpaca.markets/docs/websocket-streaming: frames are JSON, as text or as bytes. */
+function hear(message: unknown, listener: TradingListener, line: TradingLine): void {
+  const { stream, data } = message as { stream?: unknown; data?: { [key: string]: unknown } }
+  if (stream === 'authorization') {
+    if (data?.status === 'authorized') {
+      line.send(LISTEN)
+      return
     }
+    const words = typeof data?.message === 'string' ? `: ${data.message}` : ''
+    const why = `the stream of orders refused the key${words}`
+    line.end(new TickwireError('AUTH_FAILED', why, { hint: KEY_HINT }))
+  } else if (stream === 'listening') {
+    if ((data?.streams as unknown[] | undefined)?.includes('trade_updates')) line.begin()
+    else line.end(new TickwireError('NOT_ENTITLED', 'the account has no stream of orders'))
+  } else if (stream === 'trade_updates') {
+    const order = orderOf(data)
+    if (isOfOneSymbol(order)) listener.order(decodeOrder(order))
   }
-  const request = {
-    url: `${base.replace(/^http/, 'ws')}/stream`,
-    ...{ headers: {}, maxFrameBytes: 1 << 20, handshakeTimeoutMs: GREETING_MS },
-  }
-  const socket: Socket = open(
-    request,
-    {
-      opened: () =>
-        socket.send(
-          JSON.stringify({ action: 'authenticate', data: { key_id: key, secret_key: secret } }),
-        ),
-      frame: data => {
-        isHeard = true
-        if (isOver) return
-        try {
-          hear(json(data))
-        } catch (cause) {
-          // What it said is asked for when it is connected again.
-          const why = `the stream of orders said what cannot be read: ${asError(cause).message}`
-          end(new TickwireError('VENUE_ERROR', why, { cause }))
-        }
-      },
-      pong: () => {
-        isHeard = true
-      },
-      closed: ({ code, httpStatus, error }) => {
-        const why =
-          httpStatus === undefined
-            ? (error?.message ?? `closed with ${code}`)
-            : `HTTP ${httpStatus}`
-        const kind = isTelling
-          ? 'CONNECTION_LOST'
-          : httpStatus === 429
-            ? 'RATE_LIMITED'
-            : 'UNREACHABLE'
-        end(new TickwireError(kind, `the stream of orders: ${why}`, { cause: error }))
-      },
-    },
-    clock,
-  )
-  timer = clock.setTimeout(
-    () => end(new TickwireError('HANDSHAKE_TIMEOUT', 'the stream of orders did not begin in 10 s')),
-    GREETING_MS,
-  )
 }
 
-const LISTEN = JSON.stringify({ action: 'listen', data: { streams: ['trade_updates'] } })
+const LISTEN = { action: 'listen', data: { streams: ['trade_updates'] } }
 
 const KEY_HINT = `Check the key and secret; they are made at ${KEYS_PAGE}, those of paper and of live accounts apart.`
 

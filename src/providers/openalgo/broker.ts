@@ -1,12 +1,13 @@
-import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import { asError, type ErrorCode, TickwireError } from '../../base/errors.ts'
 import { HttpClient, type HttpGet, type HttpRefusal } from '../../base/http.ts'
 import { openHttp } from '../../base/http-network.ts'
 import { sharedQuota } from '../../base/http-quota.ts'
 import { isUnseen } from '../../base/network.ts'
-import { type OpenSocket, openWebSocket, type Socket } from '../../base/socket.ts'
+import { type OpenSocket, openWebSocket } from '../../base/socket.ts'
 import type { Order } from '../../bot/orders.ts'
-import type { BrokerOrder, TradingApi, TradingListener, TradingStream } from '../../bot/trading.ts'
+import type { BrokerOrder, TradingApi } from '../../bot/trading.ts'
+import { openTradingSocket } from '../../bot/trading-socket.ts'
 import {
   decodeFunds,
   decodeOrders,
@@ -42,8 +43,6 @@ export interface OpenAlgoBrokerOptions {
 
 /** The server takes 10 orders a second, and 50 questions. */
 const PER_MINUTE = 600
-const PING_MS = 10_000
-const GREETING_MS = 10_000
 /** India has no summer time. */
 const INDIA_MS = 19_800_000
 const DAY_MS = 86_400_000
@@ -135,13 +134,26 @@ export function openAlgoBroker(options: OpenAlgoBrokerOptions): TradingApi {
       return [...rows, ...held].map(decodePosition)
     },
     listen: listener =>
-      new Promise((resolve, reject) => {
-        const open = options.openSocket ?? openWebSocket
-        const heard = (message: unknown) => {
-          owner = decodeOwner(message)
-        }
-        listen({ url: stream, apiKey, mode, clock, open, heard }, listener, resolve, reject)
-      }),
+      openTradingSocket(
+        {
+          ...{ url: stream, clock, openSocket: options.openSocket ?? openWebSocket },
+          greeting: { action: 'authenticate', api_key: apiKey },
+          hear(said, line) {
+            const message: Answer = asMap(said) ?? {}
+            const { type, status } = message
+            if (status === 'error') line.end(refusalOf(message))
+            else if (type === 'auth') {
+              owner = decodeOwner(message)
+              line.send({ action: 'subscribe_orders' })
+            } else if (type === 'subscribe_orders') line.begin()
+            else if (type === 'order_update') {
+              const order = decodeUpdate(message, mode, Math.floor(clock.now()))
+              if (order) listener.order(order)
+            }
+          },
+        },
+        listener,
+      ),
   }
 }
 
@@ -225,100 +237,6 @@ const modeWords = (live: boolean) =>
     : 'OpenAlgo is in its live mode, where orders move money, and live trading was not asked for'
 
 const KEY_HINT = 'Copy the key from the page API Key of your OpenAlgo (OPENALGO_API_KEY).'
-
-interface Door {
-  readonly url: string
-  readonly apiKey: string
-  readonly mode: 'live' | 'analyze'
-  readonly clock: Clock
-  readonly open: OpenSocket
-  /** Told of the greeting. */
-  readonly heard: (message: unknown) => void
-}
-
-/** The client speaks first: its key, and behind the greeting that it wants to hear of orders. */
-function listen(
-  { url, apiKey, mode, clock, open, heard }: Door,
-  listener: TradingListener,
-  resolve: (stream: TradingStream) => void,
-  reject: (error: unknown) => void,
-): void {
-  let isTelling = false
-  let isOver = false
-  let isHeard = true
-  let timer: Timer
-  const end = (error: TickwireError) => {
-    if (isOver) return
-    isOver = true
-    timer.cancel()
-    socket.terminate()
-    if (isTelling) listener.lost(error)
-    else reject(error)
-  }
-  const ping = () => {
-    if (!isHeard)
-      return end(new TickwireError('MUTE', 'the stream of orders answers nothing any more'))
-    isHeard = false
-    socket.ping()
-    timer = clock.setTimeout(ping, PING_MS)
-  }
-  const hear = (message: Answer) => {
-    const { type, status } = message
-    if (status === 'error') end(refusalOf(message))
-    else if (type === 'auth') {
-      heard(message)
-      socket.send(JSON.stringify({ action: 'subscribe_orders' }))
-    } else if (type === 'subscribe_orders' && !isTelling) {
-      isTelling = true
-      timer.cancel()
-      timer = clock.setTimeout(ping, PING_MS)
-      resolve({
-        close: () => {
-          isOver = true
-          timer.cancel()
-          socket.close(1000)
-        },
-      })
-    } else if (type === 'order_update') {
-      const order = decodeUpdate(message, mode, Math.floor(clock.now()))
-      if (order) listener.order(order)
-    }
-  }
-  const request = { url, headers: {}, maxFrameBytes: 1 << 20, handshakeTimeoutMs: GREETING_MS }
-  const socket: Socket = open(
-    request,
-    {
-      opened: () => socket.send(JSON.stringify({ action: 'authenticate', api_key: apiKey })),
-      frame: data => {
-        isHeard = true
-        if (isOver) return
-        try {
-          hear(asMap(JSON.parse(new TextDecoder().decode(data))) ?? {})
-        } catch (cause) {
-          // What it said is asked for when it is connected again.
-          const why = `the stream of orders said what cannot be read: ${asError(cause).message}`
-          end(new TickwireError('VENUE_ERROR', why, { cause }))
-        }
-      },
-      pong: () => {
-        isHeard = true
-      },
-      closed: ({ code, httpStatus, error }) => {
-        const why =
-          httpStatus === undefined
-            ? (error?.message ?? `closed with ${code}`)
-            : `HTTP ${httpStatus}`
-        const kind = isTelling ? 'CONNECTION_LOST' : 'UNREACHABLE'
-        end(new TickwireError(kind, `the stream of orders: ${why}`, { cause: error }))
-      },
-    },
-    clock,
-  )
-  timer = clock.setTimeout(
-    () => end(new TickwireError('HANDSHAKE_TIMEOUT', 'the stream of orders did not begin in 10 s')),
-    GREETING_MS,
-  )
-}
 
 function refusalOf({ code, message }: Answer): TickwireError {
   const said = `the stream of orders: ${String(message)}`
